@@ -1,0 +1,61 @@
+# Two commands do all the set-up: `make run` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+SOURCE ?= sim:orchard
+PORT ?= 8642
+DATA ?= hedgerow-data
+TESTS ?= tests
+
+.PHONY: help run test check format clean ultralytics
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
+
+run: $(VENV)/.run ## Start the demo: broker, agent, cloud ingest and status page. SOURCE=rtsp://... | video.mp4 | /dev/video0 | folder/
+	@exec $(VENV)/bin/hedgerow demo --source "$(SOURCE)" --port $(PORT) --data "$(DATA)"
+
+test: $(VENV)/.test ## Run the tests; what a machine lacks (mosquitto, Chromium, ...) is skipped and said
+	$(VENV)/bin/python -m pytest $(TESTS)
+
+check: $(VENV)/.test ## Lint and type-check
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(VENV)/.test ## Format the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
+
+clean: ## Remove the virtual environment and caches; data stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hedgerow needs Python 3.11 or newer; this is $$($(PYTHON) -V)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -q && apt-get install -qy python3-venv; \
+	  else echo "python3 comes without venv here. Once: sudo apt-get install -y python3-venv" >&2; exit 1; fi; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Hedgerow into $(VENV) (once, about 200 MB)..."
+	@$(PIP) install --quiet --editable ".[demo]"
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing Hedgerow and its test tools into $(VENV) (once)..."
+	@$(PIP) install --quiet --editable ".[test,check]"
+	@touch $@ $(VENV)/.run
+
+# torch first and constrained, or ultralytics pulls gigabytes of CUDA; the headless OpenCV last, because ultralytics
+# brings the GUI build, which needs libGL.
+$(VENV)/.ultralytics: $(VENV)/.test
+	@echo "Installing the toolchain into $(VENV) (once)..."
+	@echo "torch==2.13.0" > $(VENV)/constraints.txt
+	@$(PIP) install --quiet torch==2.13.0
+	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics]"
+	@$(PIP) uninstall --quiet --yes opencv-python opencv-python-headless
+	@$(PIP) install --quiet --no-deps opencv-python-headless
+	@touch $@

@@ -1,0 +1,207 @@
+"""The configuration: one TOML file, read once, refused whole if anything in it is wrong.
+
+No device, model or socket is opened before it is right. Relative paths are relative to the file.
+"""
+
+import re
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+from agent.errors import ConfigError
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+"""A name that is safe in an MQTT topic, a file name and a URL."""
+
+_NAME_RULE = "lower-case letters, digits, '-' and '_', at most 63, starting with a letter or digit"
+
+
+class Section(BaseModel):
+    """Base of every section: unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class BoxConfig(Section):
+    """Who this box is: both names are in every topic it publishes to."""
+
+    site: Name
+    device: Name
+
+
+class StorageConfig(Section):
+    """Where data lies and for how long."""
+
+    data_dir: Path = Path("/var/lib/hedgerow")
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
+
+
+class ModelConfig(Section):
+    """The detector. Without ``path`` the bundled orchard model is used."""
+
+    path: Path | None = None
+    backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    threads: Annotated[int, Field(ge=0, le=64)] = 0  # 0: the runtime decides
+
+
+class CameraConfig(Section):
+    """One camera."""
+
+    name: Name
+    source: Annotated[str, StringConstraints(min_length=1)]
+    fps: Annotated[float, Field(gt=0, le=120)] = 5.0  # frames analysed a second, at most
+    stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+    loop: bool = False  # files, folders: start again at the end
+
+    @field_validator("source")
+    @classmethod
+    def _known_scheme(cls, source: str) -> str:
+        scheme = source.split(":", 1)[0] if re.match(r"^[a-z0-9+.-]+:", source) else ""
+        if scheme and scheme not in {"rtsp", "rtsps", "http", "https", "file", "sim"}:
+            raise ValueError(
+                f"scheme {scheme!r} is not known; allowed: rtsp://, rtsps://, http://, https://, a file, a folder of "
+                "images, /dev/videoN or sim:orchard"
+            )
+        return source
+
+
+class SyncConfig(Section):
+    """The way to the cloud. Without ``broker`` the box keeps everything to itself."""
+
+    broker: str | None = None
+    confirm: Literal["cloud", "broker"] = "cloud"
+    username: str | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 15
+    health_every_s: Annotated[int, Field(ge=5, le=86400)] = 60
+
+    @field_validator("broker")
+    @classmethod
+    def _broker_url(cls, broker: str | None) -> str | None:
+        if broker is None:
+            return None
+        url = urlsplit(broker)
+        if url.scheme not in {"mqtt", "mqtts"} or not url.hostname:
+            raise ValueError("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+        if url.username or url.password:
+            raise ValueError("no user or password in the address; use sync.username and sync.password_file")
+        return broker
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together: give both or neither")
+        return self
+
+
+class PageConfig(Section):
+    """The status page. Listens on loopback unless a password is set."""
+
+    enabled: bool = True
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8642
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _loopback_or_password(self) -> Self:
+        try:
+            loopback = ip_address(self.listen).is_loopback
+        except ValueError:
+            raise ValueError(f"listen {self.listen!r} is not an IP address; allowed: 127.0.0.1, 0.0.0.0, ::1") from None
+        if not loopback and self.password_file is None:
+            raise ValueError("listening beyond this machine needs page.password_file")
+        return self
+
+
+class Config(Section):
+    """Everything the agent is told."""
+
+    box: BoxConfig
+    storage: StorageConfig = StorageConfig()
+    model: ModelConfig = ModelConfig()
+    cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
+    sync: SyncConfig = SyncConfig()
+    page: PageConfig = PageConfig()
+
+    @model_validator(mode="after")
+    def _unique_cameras(self) -> Self:
+        names = [camera.name for camera in self.cameras]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"camera names must differ; used more than once: {', '.join(twice)}")
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """Read and validate a configuration file.
+
+    Raises:
+        ConfigError: The file cannot be read, is no TOML, or a field is wrong. The message has one line per problem,
+            each naming the field, what was found and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"configuration {path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"configuration {path} is not valid TOML: {error}") from error
+    try:
+        config = Config.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise ConfigError(f"configuration {path}: " + "\n".join(lines)) from None
+    return _absolute_paths(config, path.resolve().parent)
+
+
+def _explain(problem: ErrorDetails) -> str:
+    field = ".".join(str(part) for part in problem["loc"]) or "(top level)"
+    kind = problem["type"]
+    context = problem.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"{field}: unknown key; see docs/hedgerow.example.toml for the keys that exist"
+    if kind == "missing":
+        return f"{field}: is missing"
+    found = repr(problem["input"]) if not isinstance(problem["input"], dict | BaseModel) else None
+    if kind == "string_pattern_mismatch":
+        return f"{field}: found {found}; allowed: {_NAME_RULE}"
+    if kind == "value_error":
+        message = str(context.get("error", problem["msg"]))
+    else:
+        message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{field}: found {found}; {message}" if found else f"{field}: {message}"
+
+
+def _absolute_paths(config: Config, base: Path) -> Config:
+    """Make every path of the file absolute, so that the daemon does not depend on where it was started."""
+
+    def absolute(section: Section) -> dict[str, Path]:
+        return {
+            name: base / value.expanduser()
+            for name in type(section).model_fields
+            if isinstance(value := getattr(section, name), Path)
+        }
+
+    sections = {name: getattr(config, name) for name in ("storage", "model", "sync", "page")}
+    cameras = tuple(
+        camera.model_copy(update={"source": str(base / camera.source)}) if _is_relative_path(camera.source) else camera
+        for camera in config.cameras
+    )
+    updates = {name: section.model_copy(update=absolute(section)) for name, section in sections.items()}
+    return config.model_copy(update={**updates, "cameras": cameras})
+
+
+def _is_relative_path(source: str) -> bool:
+    return not re.match(r"^([a-z0-9+.-]+:|/)", source)

@@ -1,0 +1,186 @@
+"""The values in which the rooms of the agent meet. No behaviour beyond what a value knows of itself."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""(H, W, 3) uint8, BGR."""
+
+Boxes = NDArray[np.float32]
+"""(N, 4) float32 xyxy, pixels of the source frame, never rounded."""
+
+Scores = NDArray[np.float32]
+"""(N,) float32 in [0, 1]."""
+
+Ids = NDArray[np.int64]
+"""(N,) int64: class indices or track ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One moment on the three clocks of a box.
+
+    ``utc_ns``: nanoseconds since 1970, may step. ``monotonic_ns``: nanoseconds since some point of this boot, never
+    steps. ``boot``: which boot of the machine, counted by the box's database from 1 (0: not known yet).
+    """
+
+    utc_ns: int
+    monotonic_ns: int
+    boot: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of one camera.
+
+    ``index`` counts the frames that the source delivered since it was opened, from 0, dropped ones included.
+    ``captured`` is when the picture was taken, as well as the source can tell.
+    """
+
+    camera: str
+    index: int
+    captured: Instant
+    image: Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """What a detector saw in one frame: N boxes, their scores and class indices, best score first."""
+
+    boxes: Boxes
+    scores: Scores
+    class_ids: Ids
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not belong together."""
+        n = len(self.scores)
+        if self.boxes.shape != (n, 4) or self.scores.shape != (n,) or self.class_ids.shape != (n,):
+            raise ValueError(
+                f"detections do not fit: boxes {self.boxes.shape}, scores {self.scores.shape}, "
+                f"class_ids {self.class_ids.shape}"
+            )
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.scores)
+
+    @classmethod
+    def none(cls) -> "Detections":
+        """Return the detections of an empty frame."""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracks:
+    """The confirmed tracks that were seen in one frame, N of them.
+
+    ``boxes``, ``scores`` and ``class_ids`` are those of the detection matched in this frame; ``track_ids`` are unique
+    per camera and never used again by the same tracker. ``fresh`` marks tracks that are reported for the first time:
+    each track is fresh in exactly one frame, which is what "counted once" means.
+    """
+
+    track_ids: Ids
+    boxes: Boxes
+    scores: Scores
+    class_ids: Ids
+    fresh: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.track_ids)
+
+
+class CameraState(StrEnum):
+    """How a camera does. End of stream, read failure and stall are three different things."""
+
+    STARTING = "starting"
+    LIVE = "live"
+    ENDED = "ended"  # the source came to its end, as a file does
+    UNREACHABLE = "unreachable"  # nobody answers, or refuses, at that address
+    UNAUTHORISED = "unauthorised"
+    STALLED = "stalled"  # connected, but no frame within the timeout
+    FAILED = "failed"  # the data cannot be read or decoded
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStatus:
+    """What is known of one camera now; counters count since the agent started."""
+
+    camera: str
+    state: CameraState
+    detail: str  # one line for a person, empty when live
+    since: Instant
+    frames_captured: int
+    frames_dropped: int  # replaced by a newer one before anybody looked: wanted when analysis is slower
+    reconnects: int
+    width: int  # pixels, 0 until the first frame
+    height: int
+
+
+ANY = "*"
+"""As a zone: the whole picture. As a class: all classes together, which is the row that says how long it observed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCount:
+    """What one frame says of one class in one zone."""
+
+    zone: str
+    class_name: str
+    unique: int  # tracks reported for the first time in this frame
+    present: int  # confirmed tracks in this frame
+    score_sum: float  # of those present
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one analysed frame adds to the history of a camera.
+
+    ``observed_ns`` is the time that this frame stands for: since the frame before it, and 0 after a gap, so that the
+    sum over a window is the time really watched. ``counts`` always holds the row (``ANY``, ``ANY``).
+    """
+
+    camera: str
+    at: Instant
+    observed_ns: int
+    counts: tuple[ClassCount, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """One window of one camera, zone and class. Sums, so that two parts of a window add up.
+
+    The key is (camera, zone, class_name, window_start_s, window_s).
+    """
+
+    camera: str
+    zone: str
+    class_name: str
+    window_start_s: int  # UTC, a multiple of window_s
+    window_s: int
+    boot: int  # boot of the first frame in it
+    monotonic_start_ns: int  # monotonic time, in that boot, at window_start_s
+    observed_ms: int
+    frames: int
+    unique: int
+    presence: int  # sum over frames of the confirmed tracks present
+    occupancy_max: int
+    score_sum: float  # over all present
+
+    @property
+    def key(self) -> tuple[str, str, str, int, int]:
+        """Return what names this window."""
+        return (self.camera, self.zone, self.class_name, self.window_start_s, self.window_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened once, for the history and for the cloud."""
+
+    kind: str  # e.g. "camera-state", "agent-started"
+    camera: str | None
+    at: Instant
+    data: dict[str, str | int | float | bool | None]
