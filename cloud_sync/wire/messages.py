@@ -1,0 +1,143 @@
+"""The messages of wire version 1, as both ends see them.
+
+All are JSON objects, validated on the way out and on the way in: what is here has the right types and ranges.
+Times are integers in UTC: seconds for windows, milliseconds elsewhere.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Text = Annotated[str, Field(max_length=256)]
+Scalar = str | int | float | bool | None
+
+
+class Message(BaseModel):
+    """Base of all messages. Unknown fields are ignored: a newer box may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
+
+    v: Literal[1] = 1
+
+
+class Envelope(Message):
+    """What every data message carries.
+
+    ``stream`` is minted once per database of a box; ``seq`` is gapless per stream. A message may carry ``count``
+    consecutive outbox entries: ``seq`` to ``seq + count - 1``.
+    """
+
+    stream: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    seq: Annotated[int, Field(ge=1, lt=2**63)]
+    count: Annotated[int, Field(ge=1, le=100_000)] = 1
+    boot: Count
+
+    @property
+    def last_seq(self) -> int:
+        """Return the last seq that this message covers."""
+        return self.seq + self.count - 1
+
+
+class RollupColumns(BaseModel):
+    """Rollup rows, a column at a time; row i is the i-th value of each.
+
+    ``start`` is delta-coded: the first value is seconds since 1970, each further one the difference to the one before.
+    Key of a row: (box, camera, zone, class, start, length); the highest ``revision`` wins.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
+
+    camera: tuple[Text, ...]
+    zone: tuple[Text, ...]  # "*": the whole picture
+    class_name: tuple[Text, ...] = Field(alias="class")  # "*": all classes; the row that says how long it observed
+    start: tuple[int, ...]
+    length: tuple[Count, ...]  # seconds
+    revision: tuple[Count, ...]
+    observed_ms: tuple[Count, ...]
+    frames: tuple[Count, ...]
+    unique: tuple[Count, ...]
+    occupancy_mean: tuple[Annotated[float, Field(ge=0)], ...]
+    occupancy_max: tuple[Count, ...]
+    confidence_mean: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]  # None: nothing was there
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        lengths = {name: len(getattr(self, name)) for name in type(self).model_fields}
+        if len(set(lengths.values())) != 1:
+            raise ValueError(f"columns differ in length: {lengths}")
+        return self
+
+
+class RollupMessage(Envelope):
+    """A batch of rollup rows."""
+
+    columns: RollupColumns
+
+
+class EventMessage(Envelope):
+    """One event or alarm: something that happened once."""
+
+    kind: Text
+    camera: Text | None = None
+    at_ms: int
+    data: dict[Text, Scalar] = {}
+
+
+class StateMessage(Message):
+    """Retained; the broker publishes ``offline`` for a box that vanished."""
+
+    state: Literal["online", "offline", "asleep"]
+    boot: Count
+    since_ms: int
+    next_contact_ms: int | None = None
+
+
+class BirthMessage(Message):
+    """Retained: what this box is and runs."""
+
+    stream: str
+    boot: Count
+    at_ms: int
+    versions: dict[str, str]
+    model_name: str
+    model_sha256: str
+    backend: str
+    classes: tuple[str, ...]
+    cameras: tuple[str, ...]
+    zones: tuple[str, ...] = ()
+    config_sha256: str
+
+
+class CameraHealth(BaseModel):
+    """One camera, in a health message."""
+
+    name: str
+    state: str
+    frames: Count
+    dropped: Count
+    reconnects: Count
+
+
+class HealthMessage(Message):
+    """How the box does; expires, is not kept in the outbox."""
+
+    at_ms: int
+    boot: Count
+    uptime_s: Count
+    load_1m: float
+    memory_bytes: Count
+    temperature_c: float | None
+    disk_free_bytes: Count
+    disk_total_bytes: Count
+    cameras: tuple[CameraHealth, ...]
+    outbox_depth: Count
+    oldest_unsent_s: Count | None
+
+
+class AckMessage(Message):
+    """From the cloud: everything up to ``through`` is durable there, and the ranges beyond it, both ends included."""
+
+    stream: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    through: Annotated[int, Field(ge=0, lt=2**63)]
+    ranges: tuple[tuple[int, int], ...] = ()
