@@ -1,0 +1,19 @@
+"""The box's database: schema, migrations, the one writer, retention, integrity."""
+
+from agent.store.recorder import Recorder
+from agent.store.records import counts_since, delete_older, record_event, record_rollups
+from agent.store.store import DATABASE, Store, is_running, open_store
+from agent.store.writer import Writer
+
+__all__ = [
+    "DATABASE",
+    "Recorder",
+    "Store",
+    "Writer",
+    "counts_since",
+    "delete_older",
+    "is_running",
+    "open_store",
+    "record_event",
+    "record_rollups",
+]

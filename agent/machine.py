@@ -1,0 +1,38 @@
+"""What the machine says of itself, read from the kernel."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class MachineReading:
+    """One look at the machine; ``temperature_c`` is the hottest zone, None where the machine tells none."""
+
+    load_1m: float
+    memory_bytes: int  # resident, of this process
+    temperature_c: float | None
+    disk_free_bytes: int  # where the data lies
+    disk_total_bytes: int
+
+
+def read_machine(data_dir: Path) -> MachineReading:
+    """Look at load, memory, temperature and the disk of ``data_dir``."""
+    disk = shutil.disk_usage(data_dir)
+    return MachineReading(os.getloadavg()[0], _resident_bytes(), _hottest_c(), disk.free, disk.total)
+
+
+def _resident_bytes() -> int:
+    pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _hottest_c(zones: Path = Path("/sys/class/thermal")) -> float | None:
+    readings = []
+    for zone in zones.glob("thermal_zone*/temp"):
+        try:
+            readings.append(int(zone.read_text(encoding="ascii")) / 1000)
+        except (OSError, ValueError):
+            continue  # a zone may be asleep, or say nothing
+    return max(readings, default=None)

@@ -1,0 +1,151 @@
+"""Between the analysis, which never waits, and the database, which may: keeps what is not stored yet, tries again."""
+
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from agent.errors import RetryableError
+from agent.store.records import record_event, record_rollups
+from agent.store.writer import Writer
+from agent.summaries import RollupWindows
+from agent.types import Event, Instant, Observation, Rollup
+
+log = structlog.get_logger()
+
+
+class Recorder:
+    """Collects observations into windows, and hands finished windows and events to the writer.
+
+    What the writer refuses or fails to commit is kept and tried again at the next tick, in order; a batch is tried
+    again only when its future says that it failed, so nothing is written twice. A record that can never be stored is
+    logged and counted, and does not hold up the others. The memory is bounded: beyond ``capacity`` the oldest go, and
+    are counted.
+    """
+
+    def __init__(self, writer: Writer, *, send: bool, window_s: int = 60, capacity: int = 50_000) -> None:
+        """Start with empty windows.
+
+        Args:
+            writer: The box's writer.
+            send: Whether each record is promised to the cloud.
+            window_s: Length of a rollup window.
+            capacity: Records kept in memory while the database does not take them.
+        """
+        self._lock = threading.Lock()
+        self._windows = RollupWindows(window_s)
+        self._writer = writer
+        self._send = send
+        self._waiting: deque[Rollup | Event] = deque()
+        self._capacity = capacity
+        self._in_flight: tuple[Future[None], list[Rollup | Event]] | None = None
+        self._failures = 0
+        self._singly = 0  # how many of those that wait are to be written one by one
+        self.dropped = 0
+        self.rejected = 0
+
+    def watch(self, camera: str, since: Instant) -> None:
+        """Have windows written for this camera from now on, also when it shows nothing."""
+        with self._lock:
+            self._windows.watch(camera, since)
+
+    def observe(self, observation: Observation) -> None:
+        """Add one analysed frame."""
+        with self._lock:
+            self._windows.add(observation)
+
+    def event(self, event: Event) -> None:
+        """Add one event; it is stored at the next tick."""
+        with self._lock:
+            self._waiting.append(event)
+
+    def open_windows(self) -> list[Rollup]:
+        """Return the windows so far that are not finished, for the page."""
+        with self._lock:
+            return self._windows.peek()
+
+    def tick(self, now: Instant) -> None:
+        """Move finished windows and events on to the writer; call about once a second."""
+        with self._lock:
+            self._waiting.extend(self._windows.close(now))
+            self._collect(wait_s=0)
+            self._hand_over(now)
+
+    def finish(self, now: Instant, *, timeout_s: float = 3.0) -> None:
+        """Store everything, unfinished windows too; for the end of the program. Logs what could not be stored."""
+        with self._lock:
+            self._waiting.extend(self._windows.flush(now))
+            self._collect(wait_s=timeout_s)
+            deadline = time.monotonic() + timeout_s
+            while (self._waiting or self._in_flight) and time.monotonic() < deadline:
+                self._hand_over(now)
+                self._collect(wait_s=0.2)
+            lost = len(self._waiting) + (len(self._in_flight[1]) if self._in_flight else 0)
+        if lost:
+            log.error("records_not_stored", records=lost)
+
+    def _collect(self, *, wait_s: float) -> None:
+        if self._in_flight is None:
+            return
+        future, records = self._in_flight
+        try:
+            error = future.exception(timeout=wait_s)
+        except FutureTimeoutError:
+            return  # still in the queue: neither stored nor failed
+        self._in_flight = None
+        if error is None:
+            self._note_success()
+            return
+        if isinstance(error, OperationalError | RetryableError):
+            self._waiting.extendleft(reversed(records))
+            self._note_failure(str(error))
+        elif len(records) > 1:
+            self._waiting.extendleft(reversed(records))
+            self._singly = len(records)  # one of them is bad: find out which, so that the others get through
+        else:
+            self.rejected += 1
+            log.error("record_rejected", record=repr(records[0])[:500], reason=str(error))
+
+    def _hand_over(self, now: Instant) -> None:
+        self._bound()
+        if self._in_flight is not None or not self._waiting:
+            return
+        take = 1 if self._singly else len(self._waiting)
+        records = [self._waiting[index] for index in range(take)]
+        try:
+            future = self._writer.submit(lambda connection: self._write(connection, records, now))
+        except RetryableError as error:
+            self._note_failure(str(error))
+            return
+        self._in_flight = (future, records)
+        self._singly = max(0, self._singly - 1)
+        for _ in records:
+            self._waiting.popleft()
+
+    def _write(self, connection: Connection, records: list[Rollup | Event], now: Instant) -> None:
+        for record in records:
+            if isinstance(record, Event):
+                record_event(connection, record, send=self._send)
+        record_rollups(
+            connection, [record for record in records if isinstance(record, Rollup)], now=now, send=self._send
+        )
+
+    def _bound(self) -> None:
+        while len(self._waiting) > self._capacity:
+            self._waiting.popleft()
+            self.dropped += 1
+
+    def _note_failure(self, reason: str) -> None:
+        self._failures += 1
+        if self._failures == 1:
+            log.warning("records_wait", reason=reason, records=len(self._waiting))
+
+    def _note_success(self) -> None:
+        if self._failures:
+            log.info("records_stored_again", failures=self._failures, dropped=self.dropped)
+        self._failures = 0

@@ -1,0 +1,50 @@
+"""The box's database. One commented schema; migrations lead to it, and a test compares the two."""
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table
+
+metadata = MetaData()
+
+boot = Table(
+    "boot",
+    metadata,
+    # Counts the boots of the machine that this database has seen: monotonic times compare only within one.
+    Column("id", Integer, primary_key=True),
+    Column("kernel_boot_id", String(64), nullable=False, unique=True),
+    Column("first_utc_ns", BigInteger, nullable=False),
+    Column("first_monotonic_ns", BigInteger, nullable=False),
+)
+
+rollup = Table(
+    "rollup",
+    metadata,
+    # Sums, so that a window interrupted by a restart adds up from its parts; each part raises the revision.
+    Column("camera", String(63), primary_key=True),
+    Column("zone", String(63), primary_key=True),  # "*": the whole picture
+    Column("class_name", String(256), primary_key=True),  # "*": all classes; this row says how long it observed
+    Column("window_start_s", BigInteger, primary_key=True),  # UTC
+    Column("window_s", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("boot", Integer, nullable=False),
+    Column("monotonic_start_ns", BigInteger, nullable=False),
+    Column("observed_ms", BigInteger, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("unique_tracks", Integer, nullable=False),
+    Column("presence", BigInteger, nullable=False),
+    Column("occupancy_max", Integer, nullable=False),
+    Column("score_sum", Float, nullable=False),
+    Index("rollup_by_time", "window_start_s"),
+    sqlite_with_rowid=False,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String(64), nullable=False),
+    Column("camera", String(63)),
+    Column("utc_ns", BigInteger, nullable=False),
+    Column("monotonic_ns", BigInteger, nullable=False),
+    Column("boot", Integer, nullable=False),
+    Column("data", String, nullable=False),  # JSON object
+    Index("event_by_time", "utc_ns"),
+)

@@ -1,0 +1,180 @@
+"""The box's database as a whole: opened once, by one agent, checked, migrated and closed."""
+
+import fcntl
+import os
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Self
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.exc import DatabaseError
+
+from agent.clock import kernel_boot_id
+from agent.errors import FatalError
+from agent.store.schema import boot as boot_table
+from agent.types import Instant
+from cloud_sync.migrate import SchemaTooNewError, migrate
+from cloud_sync.outbox.schema import stream as stream_table
+from cloud_sync.sqlite import open_sqlite
+
+log = structlog.get_logger()
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+HEAD = "0001"
+
+DATABASE = "hedgerow.db"
+LOCK = "hedgerow.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """An open database: ``write`` belongs to the writer alone, everybody else reads through ``read``."""
+
+    path: Path
+    write: Engine
+    read: Engine
+    boot: int
+    set_aside: Path | None  # where a damaged database was moved to by this start
+    lock: IO[bytes]
+
+    def close(self) -> None:
+        """Close the files; the lock goes with them."""
+        self.read.dispose()
+        self.write.dispose()
+        self.lock.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Close."""
+        self.close()
+
+
+def open_store(data_dir: Path, now: Instant, *, boot_id: str | None = None) -> Store:
+    """Open the database in ``data_dir``, making both where they do not exist.
+
+    A database that SQLite calls damaged is moved aside under a new name and a fresh one (with a new stream) takes its
+    place, so that the box goes on; nothing is deleted.
+
+    Args:
+        data_dir: Folder of this agent alone.
+        now: For what is written at the start.
+        boot_id: What names this boot of the machine; by default the kernel's word.
+
+    Raises:
+        FatalError: The folder cannot be written, another agent uses it, or a newer version wrote the database.
+    """
+    lock = _lock(data_dir)
+    path = data_dir / DATABASE
+    try:
+        return _open(path, now, boot_id or kernel_boot_id(), lock, set_aside=None)
+    except _DamagedError as damage:
+        aside = _move_aside(path, now)
+        log.error("database_damaged", error=str(damage), moved_to=str(aside))
+        return _open(path, now, boot_id or kernel_boot_id(), lock, set_aside=aside)
+    except BaseException:
+        lock.close()
+        raise
+
+
+class _DamagedError(Exception):
+    """SQLite says that the file is no sound database."""
+
+
+def _lock(data_dir: Path) -> IO[bytes]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / LOCK).open("ab")
+    except OSError as error:
+        raise FatalError(f"cannot write to data directory {data_dir}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise FatalError(f"data directory {data_dir} is in use by another agent; give each its own") from error
+    return lock
+
+
+def is_running(data_dir: Path) -> bool:
+    """Tell whether an agent has this folder open."""
+    try:
+        with (data_dir / LOCK).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside: Path | None) -> Store:
+    _check(path)
+    write = open_sqlite(path, write=True)
+    try:
+        migrate(write, MIGRATIONS, head=HEAD)
+        with write.begin() as connection:
+            _mint_stream(connection, now)
+            boot = _count_boot(connection, now, boot_id)
+    except SchemaTooNewError as error:
+        write.dispose()
+        raise FatalError(f"{path}: {error}; install the newer version, or use another data directory") from error
+    except DatabaseError as error:
+        write.dispose()
+        if _is_damage(error.orig):
+            raise _DamagedError(str(error.orig)) from error
+        raise FatalError(f"cannot open database {path}: {error.orig}") from error
+    return Store(path, write, open_sqlite(path, write=False), boot, set_aside, lock)
+
+
+def _check(path: Path) -> None:
+    """Check the file after an unclean end: a clean one leaves no log behind. Raises ``_DamagedError``."""
+    if not path.with_name(path.name + "-wal").exists():
+        return
+    connection = sqlite3.connect(path)
+    try:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if not _is_damage(error):
+            raise FatalError(f"cannot open database {path}: {error}") from error
+        raise _DamagedError(str(error)) from error
+    finally:
+        connection.close()
+    if verdict != "ok":
+        raise _DamagedError(str(verdict))
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    name = getattr(error, "sqlite_errorname", "")
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _move_aside(path: Path, now: Instant) -> Path:
+    """Rename the file and its companions, so that what is in them can still be salvaged."""
+    aside = path.with_name(f"{path.name}.damaged-{now.utc_ns // 1_000_000_000}")
+    for suffix in ("-wal", "-shm", ""):
+        with suppress(FileNotFoundError):
+            os.replace(path.with_name(path.name + suffix), aside.with_name(aside.name + suffix))  # noqa: PTH105  atomic by name
+    return aside
+
+
+def _mint_stream(connection: Connection, now: Instant) -> None:
+    if connection.execute(select(func.count()).select_from(stream_table)).scalar_one() == 0:
+        connection.execute(insert(stream_table).values(id=uuid4().hex, next_seq=1, created_utc_ns=now.utc_ns))
+
+
+def _count_boot(connection: Connection, now: Instant, boot_id: str) -> int:
+    known = connection.execute(select(boot_table.c.id).where(boot_table.c.kernel_boot_id == boot_id)).scalar()
+    if known is not None:
+        return int(known)
+    added = insert(boot_table).values(
+        kernel_boot_id=boot_id, first_utc_ns=now.utc_ns, first_monotonic_ns=now.monotonic_ns
+    )
+    key = connection.execute(added).inserted_primary_key
+    assert key is not None
+    return int(key[0])
