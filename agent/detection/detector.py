@@ -1,0 +1,100 @@
+"""The room's door: what a detector is, and how one is opened."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from agent.detection.heads import Thresholds
+from agent.detection.model import ModelFile, ModelInfo, read_model_file
+from agent.detection.telemetry import forbid_telemetry
+from agent.errors import FatalError
+from agent.types import Detections, Image
+
+Backend = Literal["auto", "openvino", "onnxruntime"]
+
+_BUNDLED_NAME = "orchard-yolo26n.onnx"
+
+
+class Detector(Protocol):
+    """Finds objects in frames. It writes into memory of its own, so it has one owner, who calls from one thread."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What runs."""
+        ...
+
+    def detect(self, image: Image) -> Detections:
+        """Find objects in a frame.
+
+        Args:
+            image: (H, W, 3) uint8, BGR, of any size; it is only read.
+
+        Returns:
+            Boxes in pixels of the frame, clipped to it, best score first. The arrays belong to the caller.
+
+        Raises:
+            ValueError: Not such an image, or the detector is closed.
+            FatalError: The model found a class that it does not name.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release memory and threads. Closing twice is fine."""
+        ...
+
+
+def bundled_model_path() -> Path:
+    """Return the model that ships with Hedgerow: inside the installed package, or in a checkout beside it.
+
+    Raises:
+        FatalError: It is in neither place.
+    """
+    package = Path(__file__).resolve().parent.parent
+    places = [package / "_models" / _BUNDLED_NAME, package.parent / "models" / _BUNDLED_NAME]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FatalError(f"the bundled model is missing: looked for {' and '.join(str(place) for place in places)}")
+
+
+def open_detector(
+    model: Path | None,
+    *,
+    backend: Backend = "auto",
+    min_score: float = 0.1,
+    max_detections: int = 300,
+    nms_iou: float = 0.7,
+    threads: int = 0,
+) -> Detector:
+    """Load a YOLO model from an ONNX file and run it once, so that the first frame finds it ready.
+
+    Args:
+        model: The file; None is the bundled model.
+        backend: The runtime; "auto" is OpenVINO.
+        min_score: Only detections that score more; in [0, 1).
+        max_detections: At most so many in a frame, the best.
+        nms_iou: For models whose head needs NMS: boxes of one class that overlap more are one object; in (0, 1].
+        threads: CPU threads; 0 leaves it to the runtime.
+
+    Raises:
+        FatalError: The model or the runtime cannot be used; the message names the file and says why.
+        ValueError: A threshold is out of range.
+    """
+    thresholds = Thresholds(min_score=min_score, max_detections=max_detections, nms_iou=nms_iou)
+    file = read_model_file(bundled_model_path() if model is None else model)
+    forbid_telemetry()
+    if backend == "onnxruntime":
+        return _open_onnxruntime(file, thresholds, threads)
+    # Only the runtime that is asked for is loaded, and only after its telemetry is shut out.
+    from agent.detection.openvino_backend import OpenVinoDetector  # noqa: PLC0415 - see the line above
+
+    return OpenVinoDetector(file, thresholds, threads=threads)
+
+
+def _open_onnxruntime(file: ModelFile, thresholds: Thresholds, threads: int) -> Detector:
+    try:
+        from agent.detection.onnxruntime_backend import OnnxRuntimeDetector  # noqa: PLC0415 - an extra, loaded on demand
+    except ModuleNotFoundError as error:
+        if error.name != "onnxruntime":
+            raise
+        raise FatalError("backend onnxruntime is not installed; pip install 'hedgerow[onnxruntime]'") from None
+    return OnnxRuntimeDetector(file, thresholds, threads=threads)

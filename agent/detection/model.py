@@ -1,0 +1,195 @@
+"""A YOLO model as a file: read once, and described by what it says of itself."""
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from agent.errors import FatalError
+
+Head = Literal["end2end", "raw"]
+"""end2end: rows of (x1, y1, x2, y2, score, class), NMS-free. raw: columns of (cx, cy, w, h, score per class)."""
+
+Shape = Sequence[int | None]
+"""A tensor's shape; None is a dimension that the file leaves open."""
+
+_DEFAULT_SIZE = (640, 640)
+_DEFAULT_STRIDE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What runs: which file, what it finds, and on which runtime."""
+
+    name: str
+    path: Path
+    sha256: str  # of the file, hexadecimal
+    class_names: tuple[str, ...]  # by class index
+    input_height: int  # pixels
+    input_width: int
+    head: Head
+    backend: str
+    stride: int  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """An ONNX file in memory, so that the bytes that were hashed are the bytes that run."""
+
+    path: Path
+    data: bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What an ONNX file made by ultralytics says of itself."""
+
+    class_names: tuple[str, ...]
+    stride: int
+    size: tuple[int, int]  # height, width: for models that leave their input open
+
+
+def read_model_file(path: Path) -> ModelFile:
+    """Read a model.
+
+    Raises:
+        FatalError: The file is missing or cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise FatalError(f"model {path} does not exist") from None
+    except OSError as error:
+        raise FatalError(f"cannot read model {path}: {error.strerror}") from error
+    return ModelFile(path=path, data=data, sha256=hashlib.sha256(data).hexdigest())
+
+
+@contextmanager
+def loading(path: Path, backend: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn what a runtime raises while it loads a model into one line; the runtimes give their reason last.
+
+    Raises:
+        FatalError: One of ``errors`` was raised inside.
+    """
+    try:
+        yield
+    except errors as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = lines[-1] if lines else type(error).__name__
+        raise FatalError(f"model {path} is not an ONNX model that {backend} can run: {reason}") from None
+
+
+def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
+    """Check and convert the metadata that ultralytics writes into an ONNX file, where values are Python literals.
+
+    Raises:
+        FatalError: It is no detection model, or it does not name its classes.
+    """
+    task = entries.get("task", "detect")
+    if task != "detect":
+        raise FatalError(f"model {path} is made for the task {task!r}; allowed: 'detect'")
+    return Metadata(
+        class_names=_class_names(path, entries.get("names")),
+        stride=_stride(path, entries.get("stride")),
+        size=_size(path, entries.get("imgsz")),
+    )
+
+
+def input_size(path: Path, inputs: Sequence[Shape], metadata: Metadata) -> tuple[int, int]:
+    """Return height and width of the model's one input, which is (1, 3, height, width).
+
+    A size that the file leaves open becomes the one it was exported at, since both runtimes are faster on a fixed one.
+
+    Raises:
+        FatalError: The model takes something else than one RGB image.
+    """
+    shape = inputs[0] if len(inputs) == 1 else ()
+    if len(shape) != 4 or shape[0] not in {1, None} or shape[1] not in {3, None}:
+        found = ", ".join(_shape_text(shape) for shape in inputs)
+        raise FatalError(f"model {path} takes {found}; allowed: one input of shape (1, 3, height, width)")
+    return shape[2] or metadata.size[0], shape[3] or metadata.size[1]
+
+
+def describe(
+    file: ModelFile, metadata: Metadata, *, size: tuple[int, int], outputs: Sequence[Shape], backend: str
+) -> ModelInfo:
+    """Put together what is known of a loaded model.
+
+    Args:
+        file: The file it came from.
+        metadata: What the file says of itself.
+        size: Input height and width, pixels.
+        outputs: Shape of each output, as seen when it ran.
+        backend: Name of the runtime.
+
+    Raises:
+        FatalError: The outputs are those of no known head.
+    """
+    return ModelInfo(
+        name=file.path.stem,
+        path=file.path,
+        sha256=file.sha256,
+        class_names=metadata.class_names,
+        input_height=size[0],
+        input_width=size[1],
+        head=_recognise_head(file.path, outputs, len(metadata.class_names)),
+        backend=backend,
+        stride=metadata.stride,
+    )
+
+
+def _recognise_head(path: Path, outputs: Sequence[Shape], classes: int) -> Head:
+    """Tell the head by its shape: the metadata's ``end2end`` is false where NMS was built in at export."""
+    shape = outputs[0] if len(outputs) == 1 else ()
+    if len(shape) == 3 and shape[0] == 1:
+        if shape[2] == 6:
+            return "end2end"
+        if shape[1] == 4 + classes:
+            return "raw"
+    found = ", ".join(_shape_text(shape) for shape in outputs)
+    raise FatalError(
+        f"model {path} names {classes} classes and gives {found}; allowed: (1, N, 6) or (1, {4 + classes}, anchors)"
+    )
+
+
+def _class_names(path: Path, text: str | None) -> tuple[str, ...]:
+    if text is None:
+        raise FatalError(f"model {path} does not name its classes: its metadata has no 'names'")
+    names = _literal(text)
+    if not isinstance(names, dict) or not names or set(names) != set(range(len(names))):
+        raise FatalError(f"model {path}: metadata 'names' is {text[:80]!r}; expected a dict from 0, 1, ... to names")
+    if not all(isinstance(name, str) and name for name in names.values()):
+        raise FatalError(f"model {path}: metadata 'names' is {text[:80]!r}; expected a name for each class")
+    return tuple(names[index] for index in range(len(names)))
+
+
+def _stride(path: Path, text: str | None) -> int:
+    stride = _DEFAULT_STRIDE if text is None else _literal(text)
+    if not isinstance(stride, int) or stride < 1:
+        raise FatalError(f"model {path}: metadata 'stride' is {text!r}; expected a positive number of pixels")
+    return stride
+
+
+def _size(path: Path, text: str | None) -> tuple[int, int]:
+    match _DEFAULT_SIZE if text is None else _literal(text):
+        case (int(height), int(width)) | [int(height), int(width)] if height > 0 and width > 0:
+            return height, width
+        case int(side) if side > 0:
+            return side, side
+    raise FatalError(f"model {path}: metadata 'imgsz' is {text!r}; expected [height, width] in pixels")
+
+
+def _literal(text: str) -> object:
+    """Return the Python literal in a text, or None: whoever asks refuses None as any other wrong value."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):  # all that its documentation lists
+        return None
+
+
+def _shape_text(shape: Shape) -> str:
+    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"
