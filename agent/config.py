@@ -18,6 +18,8 @@ from agent.errors import ConfigError
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """A name that is safe in an MQTT topic, a file name and a URL."""
 
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+
 _NAME_RULE = "lower-case letters, digits, '-' and '_', at most 63, starting with a letter or digit"
 
 
@@ -128,12 +130,14 @@ class Config(Section):
     box: BoxConfig
     storage: StorageConfig = StorageConfig()
     model: ModelConfig = ModelConfig()
-    cameras: Annotated[tuple[CameraConfig, ...], Field(min_length=1)]
+    cameras: tuple[CameraConfig, ...]
     sync: SyncConfig = SyncConfig()
     page: PageConfig = PageConfig()
 
     @model_validator(mode="after")
-    def _unique_cameras(self) -> Self:
+    def _cameras_with_names_of_their_own(self) -> Self:
+        if not self.cameras:
+            raise ValueError("cameras: there are none; give at least one [[cameras]]")
         names = [camera.name for camera in self.cameras]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -174,7 +178,11 @@ def _explain(problem: ErrorDetails) -> str:
         return f"{field}: unknown key; see docs/hedgerow.example.toml for the keys that exist"
     if kind == "missing":
         return f"{field}: is missing"
-    found = repr(problem["input"]) if not isinstance(problem["input"], dict | BaseModel) else None
+    found = (
+        _CREDENTIALS.sub("//***@", repr(problem["input"]))
+        if not isinstance(problem["input"], dict | BaseModel)
+        else None
+    )
     if kind == "string_pattern_mismatch":
         return f"{field}: found {found}; allowed: {_NAME_RULE}"
     if kind == "value_error":

@@ -1,7 +1,7 @@
 """What is written and read, each a function of a connection. Data and its outbox entry share the transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
@@ -94,36 +94,52 @@ def record_event(connection: Connection, event: Event, *, send: bool) -> None:
         append_event(connection, fields, boot=event.at.boot, created_utc_ns=event.at.utc_ns)
 
 
-def counts_since(connection: Connection, since_s: int) -> list[HourCount]:
-    """Add up the whole-picture rollups of all cameras from ``since_s`` (UTC seconds) on, by camera and class."""
+def counts_since(connection: Connection, since_s: int, unfinished: Iterable[Rollup] = ()) -> list[HourCount]:
+    """Add up whole-picture rollups by camera and class.
+
+    Args:
+        connection: For reading.
+        since_s: UTC seconds; windows that start from here on count.
+        unfinished: Windows that are not stored yet, to be added.
+
+    Returns:
+        One row a camera and class, sorted. A class has rollups only for the windows in which it was seen; it is
+        measured against all that its camera watched.
+    """
     c = rollup_table.c
     query = (
         select(
             c.camera,
             c.class_name,
-            func.sum(c.unique_tracks).label("unique_tracks"),
-            func.sum(c.observed_ms).label("observed_ms"),
-            func.sum(c.frames).label("frames"),
-            func.sum(c.presence).label("presence"),
-            func.max(c.occupancy_max).label("occupancy_max"),
+            func.sum(c.unique_tracks),
+            func.sum(c.observed_ms),
+            func.sum(c.frames),
+            func.sum(c.presence),
+            func.max(c.occupancy_max),
         )
         .where(c.window_start_s >= since_s, c.zone == ANY)
         .group_by(c.camera, c.class_name)
-        .order_by(c.camera, c.class_name)
     )
-    rows = connection.execute(query).all()
-    # A class has rows only for the windows in which it was seen; it is measured against all that its camera watched.
-    watched = {row.camera: (row.observed_ms, row.frames) for row in rows if row.class_name == ANY}
-    counts = []
-    for row in rows:
-        observed_ms, frames = watched.get(row.camera, (row.observed_ms, row.frames))
-        mean = row.presence / frames if frames else 0.0
-        counts.append(
-            HourCount(
-                row.camera, row.class_name, row.unique_tracks, observed_ms / 1000, frames, mean, row.occupancy_max
+    sums = {(camera, name): tuple(values) for camera, name, *values in connection.execute(query)}
+    for part in unfinished:
+        if part.zone == ANY and part.window_start_s >= since_s:
+            key = (part.camera, part.class_name)
+            unique, observed_ms, frames, presence, peak = sums.get(key, (0, 0, 0, 0, 0))
+            sums[key] = (
+                unique + part.unique,
+                observed_ms + part.observed_ms,
+                frames + part.frames,
+                presence + part.presence,
+                max(peak, part.occupancy_max),
             )
-        )
-    return counts
+    return [_count(camera, name, sums) for camera, name in sorted(sums)]
+
+
+def _count(camera: str, class_name: str, sums: dict[tuple[str, str], tuple[int, ...]]) -> HourCount:
+    unique, _, _, presence, peak = sums[camera, class_name]
+    _, observed_ms, frames, _, _ = sums.get((camera, ANY), (0, 0, 0, 0, 0))
+    mean = presence / frames if frames else 0.0
+    return HourCount(camera, class_name, unique, observed_ms / 1000, frames, mean, peak)
 
 
 RETENTION_CHUNK_ROWS = 5000

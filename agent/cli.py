@@ -1,0 +1,148 @@
+"""The command ``hedgerow``. JSON on stdout with ``--json``, messages on stderr, exit code 0 only on success."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from agent import __version__
+from agent.errors import HedgerowError
+
+BACKENDS = ("auto", "openvino", "onnxruntime")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code. An error that was expected is one line, without a traceback."""
+    options = _parser().parse_args(arguments)
+    from agent.journal import configure_logging
+
+    configure_logging(verbose=options.verbose, as_json=options.log_json)
+    try:
+        code: int = options.command(options)
+    except HedgerowError as error:
+        print(f"hedgerow: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: `hedgerow tap | head` ends quietly
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hedgerow",
+        description="Camera analytics for edge boxes with a poor link.",
+        epilog="Start with `hedgerow demo`: it needs no camera, no cloud and no configuration.",
+    )
+    parser.add_argument("--version", action="version", version=f"hedgerow {__version__}")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-v", "--verbose", action="store_true", help="show debug lines and tracebacks")
+    common.add_argument("--log-json", action="store_true", help="log one JSON object a line")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, work: Any, text: str, **more: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common], **more)
+        added.set_defaults(command=work)
+        return added
+
+    _box_commands(command)
+    _file_commands(command)
+    _cloud_commands(command)
+    return parser
+
+
+def _box_commands(command: Any) -> None:
+    run = command("run", _run, "run the agent of a box, until SIGTERM or Ctrl-C")
+    run.add_argument("--config", type=Path, required=True, metavar="FILE", help="configuration (see `hedgerow check`)")
+
+    demo = command("demo", _demo, "run everything on this machine: broker, agent, cloud ingest and status page")
+    demo.add_argument(
+        "--source",
+        default="sim:orchard",
+        metavar="S",
+        help="rtsp://..., http://..., a video, a folder of images, /dev/videoN or sim:orchard (default)",
+    )
+    demo.add_argument("--port", type=_port, default=8642, metavar="P", help="of the status page (default 8642; 0: any)")
+    demo.add_argument(
+        "--data", type=Path, default=Path("hedgerow-data"), metavar="DIR", help="kept and continued (default ./hedgerow-data)"
+    )
+    demo.add_argument("--seconds", type=_positive, metavar="N", help="stop by itself after N seconds")
+
+    check = command("check", _check, "check a configuration file, and name everything that is wrong with it")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--json", action="store_true", help="print the configuration as the agent understands it")
+
+    status = command("status", _status, "tell what a box has stored: counts of the last hour, cameras, outbox")
+    status.add_argument("--data", type=Path, required=True, metavar="DIR", help="data directory of the agent")
+    status.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _file_commands(command: Any) -> None:
+    detect = command("detect", _detect, "detect objects in a folder of images, and write COCO results")
+    detect.add_argument("folder", type=Path, metavar="DIR")
+    detect.add_argument("--out", type=Path, required=True, metavar="FILE", help="results, e.g. results.json")
+    detect.add_argument("--min-score", type=_share, default=0.001, metavar="X", help="keep detections from here (0.001)")
+    _model_options(detect)
+
+    replay = command("replay", _replay, "run the full pipeline over a video file, as fast as it goes")
+    replay.add_argument("video", type=Path, metavar="VIDEO")
+    replay.add_argument("--json", action="store_true", help="print JSON")
+    replay.add_argument("--confidence", type=_share, default=0.25, metavar="X", help="a track starts from here (0.25)")
+    _model_options(replay)
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, metavar="M", help="a YOLO ONNX file (default: the bundled orchard model)")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="inference runtime")
+
+
+def _cloud_commands(command: Any) -> None:
+    ingest = command("ingest", _ingest, "store what boxes send, and acknowledge it; run as many as you like")
+    ingest.add_argument("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+    ingest.add_argument("--database", required=True, metavar="URL", help="sqlite:///PATH")
+    _broker_options(ingest)
+
+    tap = command("tap", _tap, "print the decoded messages of a site, as they come")
+    tap.add_argument("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+    tap.add_argument("--site", metavar="SITE", help="only this site (default: all)")
+    tap.add_argument("--json", action="store_true", help="print one JSON object a message")
+    tap.add_argument("--count", type=_count, metavar="N", help="end after N messages")
+    _broker_options(tap)
+
+
+def _broker_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--username", metavar="NAME")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="first line is the password")
+    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="certificate authority of the broker")
+    parser.add_argument("--cert-file", type=Path, metavar="FILE", help="client certificate")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="key of the client certificate")
+
+
+def _port(text: str) -> int:
+    return int(_number(text, int, 0, 65535))
+
+
+def _count(text: str) -> int:
+    return int(_number(text, int, 1, 10**9))
+
+
+def _positive(text: str) -> float:
+    return _number(text, float, 0.001, 1e9)
+
+
+def _share(text: str) -> float:
+    return _number(text, float, 0.0001, 0.9999)
+
+
+def _number(text: str, kind: type[int] | type[float], least: float, most: float) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: a number from {least:g} to {most:g}") from None
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"found {text}; allowed: {least:g} to {most:g}")
+    return value

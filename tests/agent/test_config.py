@@ -1,0 +1,120 @@
+"""The configuration: each mistake is named with its field, what was found and what is allowed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from agent.config import Config, load_config
+from agent.errors import ConfigError
+from tests.conftest import ROOT
+
+GOOD = '[box]\nsite = "farm"\ndevice = "box-1"\n[[cameras]]\nname = "north"\nsource = "sim:orchard"\n'
+EXAMPLE = ROOT / "docs" / "hedgerow.example.toml"
+
+
+def load(folder: Path, text: str) -> Config:
+    path = folder / "hedgerow.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_config(path)
+
+
+def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
+    """Two names and a camera are enough."""
+    config = load(tmp_path, GOOD)
+    assert config.page.listen == "127.0.0.1"
+    assert config.sync.broker is None
+    assert config.cameras[0].fps == 5.0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "[page]\nprot = 1\n", r"page\.prot: unknown key"),
+        (GOOD.replace("north", "North Row"), r"cameras\.0\.name: found 'North Row'; allowed: lower-case letters"),
+        (GOOD + "fps = 0\n", r"cameras\.0\.fps: found 0; input should be greater than 0"),
+        (GOOD + 'fps = "fast"\n', r"cameras\.0\.fps: found 'fast'; input should be a valid number"),
+        (
+            GOOD.replace("sim:orchard", "ftp://x/y"),
+            r"cameras\.0\.source: found 'ftp://x/y'; scheme 'ftp' is not known; allowed",
+        ),
+        (GOOD.replace('site = "farm"\n', ""), r"box\.site: is missing"),
+        ('[box]\nsite = "farm"\ndevice = "b"\n', r"cameras: is missing"),
+        (GOOD + '[[cameras]]\nname = "north"\nsource = "x"\n', r"camera names must differ; used more than once: north"),
+        (GOOD + '[page]\nlisten = "0.0.0.0"\n', r"page: listening beyond this machine needs page\.password_file"),
+        (GOOD + '[page]\nlisten = "everywhere"\n', r"page: listen 'everywhere' is not an IP address; allowed"),
+        (GOOD + '[sync]\nbroker = "tcp://x"\n', r"sync\.broker: found 'tcp://x'; expected mqtt://HOST"),
+        (GOOD + '[sync]\nbroker = "mqtt://user:pw@x"\n', r"sync\.broker: .*use sync\.username and sync\.password_file"),
+        (GOOD + '[sync]\ncert_file = "a"\n', r"sync: cert_file and key_file belong together"),
+        (
+            GOOD + "[model]\nbackend = 'tpu'\n",
+            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino' or 'onnxruntime'",
+        ),
+        ("[box\n", r"is not valid TOML: .*line 1"),
+    ],
+)
+def test_mistake_is_named(tmp_path: Path, text: str, message: str):
+    """A wrong field stops the program with one line that says which, what and what instead."""
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, text)
+    assert re.search(message, str(error.value)), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_secret_in_an_address_is_not_repeated(tmp_path: Path):
+    """A password that was written into the broker's address does not end up in the log."""
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, GOOD + '[sync]\nbroker = "mqtt://user:hunter2@x"\n')
+    assert "hunter2" not in str(error.value)
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path):
+    """Two mistakes give two lines: nobody edits a file ten times."""
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, GOOD + "fps = 0\n[page]\nport = 70000\n")
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "No such file"), (b"\xff\xfe", "is not UTF-8")])
+def test_unreadable_file(tmp_path: Path, content: bytes | None, message: str):
+    """A file that is absent or no text is one clear line."""
+    path = tmp_path / "hedgerow.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
+
+
+def test_paths_are_relative_to_the_file(tmp_path: Path):
+    """Where the daemon is started does not change what its configuration means."""
+    text = GOOD.replace("sim:orchard", "videos/row.mp4") + '[model]\npath = "m.onnx"\n[storage]\ndata_dir = "/data"\n'
+    config = load(tmp_path, text)
+    assert config.cameras[0].source == str(tmp_path / "videos/row.mp4")
+    assert config.model.path == tmp_path / "m.onnx"
+    assert config.storage.data_dir == Path("/data")
+
+
+def sections(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    return {
+        name: field.annotation
+        for name, field in model.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+
+
+def test_example_file_is_valid():
+    """The example in the documentation is a configuration that works."""
+    config = load_config(EXAMPLE)
+    assert {camera.name for camera in config.cameras} == {"north-row", "demo"}
+
+
+def test_example_file_shows_every_key_with_its_default(tmp_path: Path):
+    """Every key that exists stands in the example, and what is commented out as a default is the default."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    for name, section in sections(Config).items():
+        body = text.split(f"[{name}]", 1)[1].split("\n[", 1)[0]
+        shown = set(re.findall(r"^#? ?([a-z_]+) = ", body, re.MULTILINE))
+        assert shown == set(section.model_fields), name
+    defaults = re.sub(r"^# ([a-z_]+ = )(?!.*# example)", r"\1", text, flags=re.MULTILINE)
+    assert load(tmp_path, defaults.replace("192.0.2.10", "192.0.2.10")) == load(tmp_path, text)
