@@ -1,0 +1,184 @@
+"""Observations added up over windows of UTC, without ever trusting UTC to go forward."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from agent.types import ANY, ClassCount, Instant, Observation, Rollup
+
+_NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Of one zone and class."""
+
+    unique: int = 0
+    presence: int = 0
+    occupancy_max: int = 0
+    score_sum: float = 0.0
+
+    def add(self, count: ClassCount) -> None:
+        self.unique += count.unique
+        self.presence += count.present
+        self.occupancy_max = max(self.occupancy_max, count.present)
+        self.score_sum += count.score_sum
+
+
+@dataclass(slots=True)
+class _Part:
+    """What was seen so far in a window of one camera; by zone and class."""
+
+    boot: int
+    monotonic_start_ns: int
+    observed_ms: int = 0
+    frames: int = 0
+    sums: dict[tuple[str, str], _Sums] = field(default_factory=lambda: {(ANY, ANY): _Sums()})
+
+
+class RollupWindows:
+    """Adds up observations of all cameras in windows aligned to UTC, and gives each finished window out once.
+
+    The wall clock may step: then a window is given out early, and what comes for it later is given out as a further
+    part, to be added up by ``merge``. Nothing is lost by that, and nothing is invented for time that did not pass.
+
+    Not safe to share between threads.
+    """
+
+    def __init__(self, window_s: int = 60, *, grace_s: float = 2.0) -> None:
+        """Start without windows.
+
+        Args:
+            window_s: Length of a window.
+            grace_s: How long a window waits for frames that were taken in it and are still being analysed.
+
+        Raises:
+            ValueError: ``window_s`` is less than 1, or ``grace_s`` negative.
+        """
+        if window_s < 1:
+            raise ValueError(f"window_s: found {window_s}; allowed: 1 or more")
+        if not grace_s >= 0:
+            raise ValueError(f"grace_s: found {grace_s}; allowed: 0 or more")
+        self._window_ns = window_s * _NS_PER_S
+        self._grace_ns = round(grace_s * _NS_PER_S)
+        self._open: dict[tuple[int, str], _Part] = {}  # by start in UTC nanoseconds, and camera
+        self._remainder_ns: dict[str, int] = {}  # by camera: watched, but less than a millisecond
+        self._watched: dict[str, Instant] = {}  # by camera: up to when its windows are there
+
+    def watch(self, camera: str, since: Instant) -> None:
+        """Have a window of this camera for each one that passes from now on, though the camera may deliver nothing.
+
+        So that "observed for 0 seconds" says that the camera was blind; the box being off leaves no window.
+        """
+        self._watched[camera] = since
+        self._part(camera, since.utc_ns, since)
+
+    def add(self, observation: Observation) -> None:
+        """Add one analysed frame, to the window of its UTC; the time it stands for is split where windows meet.
+
+        Raises:
+            ValueError: ``observed_ns`` is negative.
+        """
+        at, camera = observation.at, observation.camera
+        if observation.observed_ns < 0:
+            raise ValueError(f"observed_ns: found {observation.observed_ns}; allowed: 0 or more")
+        for begin_ns, length_ns in self._slices(at.utc_ns - observation.observed_ns, at.utc_ns):
+            self._part(camera, begin_ns, at).observed_ms += self._whole_ms(camera, length_ns)
+        part = self._part(camera, at.utc_ns, at)
+        part.frames += 1
+        for count in observation.counts:
+            part.sums.setdefault((count.zone, count.class_name), _Sums()).add(count)
+
+    def peek(self) -> list[Rollup]:
+        """Return the windows so far that were not given out yet."""
+        return [rollup for key in sorted(self._open) for rollup in self._rollups(key)]
+
+    def close(self, now: Instant) -> list[Rollup]:
+        """Give out the windows that ended, or that the wall clock has left behind by stepping back."""
+        self._watch_until(now)
+        return self._give_out([key for key in self._open if self._is_over(key[0], now)])
+
+    def flush(self, now: Instant) -> list[Rollup]:
+        """Give out all windows, finished or not; for the end of the program."""
+        self._watch_until(now)
+        return self._give_out(list(self._open))
+
+    def _is_over(self, start_ns: int, now: Instant) -> bool:
+        ended = start_ns + self._window_ns + self._grace_ns <= now.utc_ns
+        return ended or start_ns > now.utc_ns
+
+    def _watch_until(self, now: Instant) -> None:
+        """Open the windows of watched cameras for the time that really passed, by the monotonic clock.
+
+        That time is laid before ``now`` in UTC: after a step of a year forward one window is opened, not a year of them.
+        """
+        for camera, since in self._watched.items():
+            passed_ns = max(0, now.monotonic_ns - since.monotonic_ns) if since.boot == now.boot else 0
+            for begin_ns, _ in self._slices(now.utc_ns - passed_ns, now.utc_ns):
+                self._part(camera, begin_ns, now)
+            self._part(camera, now.utc_ns, now)
+            self._watched[camera] = now
+
+    def _part(self, camera: str, utc_ns: int, at: Instant) -> _Part:
+        """Return the window of a camera at some time, opened if it is not, on the clocks of ``at``."""
+        start_ns = utc_ns - utc_ns % self._window_ns
+        part = self._open.get((start_ns, camera))
+        if part is None:
+            part = self._open[start_ns, camera] = _Part(at.boot, at.monotonic_ns - (at.utc_ns - start_ns))
+        return part
+
+    def _slices(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
+        """Cut a stretch of UTC where windows meet; yield begin and length of each piece."""
+        while begin_ns < end_ns:
+            cut_ns = min(end_ns, begin_ns - begin_ns % self._window_ns + self._window_ns)
+            yield begin_ns, cut_ns - begin_ns
+            begin_ns = cut_ns
+
+    def _whole_ms(self, camera: str, length_ns: int) -> int:
+        """Round down, and carry the rest to the camera's next piece, so that the sum stays right and no window full."""
+        whole_ms, self._remainder_ns[camera] = divmod(self._remainder_ns.get(camera, 0) + length_ns, _NS_PER_MS)
+        return whole_ms
+
+    def _give_out(self, keys: list[tuple[int, str]]) -> list[Rollup]:
+        rollups = [rollup for key in sorted(keys) for rollup in self._rollups(key)]
+        for key in keys:
+            del self._open[key]
+        return rollups
+
+    def _rollups(self, key: tuple[int, str]) -> Iterator[Rollup]:
+        (start_ns, camera), part = key, self._open[key]
+        for (zone, class_name), sums in sorted(part.sums.items()):
+            yield Rollup(
+                camera=camera,
+                zone=zone,
+                class_name=class_name,
+                window_start_s=start_ns // _NS_PER_S,
+                window_s=self._window_ns // _NS_PER_S,
+                boot=part.boot,
+                monotonic_start_ns=part.monotonic_start_ns,
+                observed_ms=part.observed_ms,
+                frames=part.frames,
+                unique=sums.unique,
+                presence=sums.presence,
+                occupancy_max=sums.occupancy_max,
+                score_sum=sums.score_sum,
+            )
+
+
+def merge(first: Rollup, second: Rollup) -> Rollup:
+    """Add up two parts of one window; the clocks are those of the first.
+
+    Raises:
+        ValueError: They are not of the same window, camera, zone and class.
+    """
+    if first.key != second.key:
+        raise ValueError(f"rollups of different keys do not add up: {first.key} and {second.key}")
+    return replace(
+        first,
+        observed_ms=first.observed_ms + second.observed_ms,
+        frames=first.frames + second.frames,
+        unique=first.unique + second.unique,
+        presence=first.presence + second.presence,
+        occupancy_max=max(first.occupancy_max, second.occupancy_max),
+        score_sum=first.score_sum + second.score_sum,
+    )
