@@ -2,7 +2,10 @@
 
 import argparse
 import json
+import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(name: str, work: Any, text: str, **more: Any) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common], **more)
+        added = commands.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", parents=[common], **more
+        )
         added.set_defaults(command=work)
         return added
 
@@ -68,7 +73,11 @@ def _box_commands(command: Any) -> None:
     )
     demo.add_argument("--port", type=_port, default=8642, metavar="P", help="of the status page (default 8642; 0: any)")
     demo.add_argument(
-        "--data", type=Path, default=Path("hedgerow-data"), metavar="DIR", help="kept and continued (default ./hedgerow-data)"
+        "--data",
+        type=Path,
+        default=Path("hedgerow-data"),
+        metavar="DIR",
+        help="kept and continued (default ./hedgerow-data)",
     )
     demo.add_argument("--seconds", type=_positive, metavar="N", help="stop by itself after N seconds")
 
@@ -85,7 +94,9 @@ def _file_commands(command: Any) -> None:
     detect = command("detect", _detect, "detect objects in a folder of images, and write COCO results")
     detect.add_argument("folder", type=Path, metavar="DIR")
     detect.add_argument("--out", type=Path, required=True, metavar="FILE", help="results, e.g. results.json")
-    detect.add_argument("--min-score", type=_share, default=0.001, metavar="X", help="keep detections from here (0.001)")
+    detect.add_argument(
+        "--min-score", type=_share, default=0.001, metavar="X", help="keep detections from here (0.001)"
+    )
     _model_options(detect)
 
     replay = command("replay", _replay, "run the full pipeline over a video file, as fast as it goes")
@@ -146,3 +157,149 @@ def _number(text: str, kind: type[int] | type[float], least: float, most: float)
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"found {text}; allowed: {least:g} to {most:g}")
     return value
+
+
+def _run(options: argparse.Namespace) -> int:
+    from agent.app import Agent
+    from agent.config import load_config
+
+    agent = Agent(load_config(options.config))
+    agent.run(_stop_on_signals())
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from agent.demo import run_demo
+
+    stop = _stop_on_signals()
+    if options.seconds is not None:
+        timer = threading.Timer(options.seconds, stop.set)
+        timer.daemon = True
+        timer.start()
+    run_demo(options.source, port=options.port, data_dir=options.data, stop=stop, say=_say)
+    return 0
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and Ctrl-C set; a second one ends the program at once."""
+    stop = threading.Event()
+
+    def handle(number: int, _frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+        signal.signal(number, signal.default_int_handler)
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+def _check(options: argparse.Namespace) -> int:
+    from agent.config import load_config
+
+    config = load_config(options.file)
+    if options.json:
+        _print_json(config.model_dump(mode="json"))
+    else:
+        names = ", ".join(camera.name for camera in config.cameras)
+        print(f"{options.file}: good. Box {config.box.site}/{config.box.device}, cameras: {names}")
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    from agent.store import stored_status, summary_lines
+
+    status = stored_status(options.data)
+    if options.json:
+        _print_json(status)
+    else:
+        print("\n".join(summary_lines(status)))
+    return 0
+
+
+def _detect(options: argparse.Namespace) -> int:
+    from agent.detection import detect_folder, open_detector
+
+    detector = open_detector(options.model, backend=options.backend, min_score=options.min_score)
+    with _Progress("images") as progress:
+        result = detect_folder(detector, options.folder, options.out, on_progress=progress)
+    detector.close()
+    _say(f"{result.detections} detections in {result.images} images: {options.out}")
+    if result.unreadable:
+        _say(f"{len(result.unreadable)} images could not be read: {', '.join(result.unreadable[:5])}")
+    return 1 if result.unreadable else 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from agent.detection import open_detector
+    from agent.replay import replay
+
+    detector = open_detector(options.model, backend=options.backend, min_score=min(0.1, options.confidence))
+    with _Progress("frames") as progress:
+        result = replay(options.video, detector, confidence=options.confidence, on_progress=progress)
+    detector.close()
+    if options.json:
+        _print_json(result.as_dict())
+    else:
+        print(result.summary())
+    return 0
+
+
+def _ingest(options: argparse.Namespace) -> int:
+    from cloud_sync.ingest import run_ingest
+
+    run_ingest(_broker(options), options.database, _stop_on_signals())
+    return 0
+
+
+def _tap(options: argparse.Namespace) -> int:
+    from cloud_sync.tap import run_tap
+
+    run_tap(_broker(options), options.site)
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2))
+
+
+class _Progress:
+    """A bar on standard error while it is a terminal; silent otherwise."""
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._shown = sys.stderr.isatty()
+        self._started = time.monotonic()
+        self._next_s = 0.0
+
+    def __enter__(self) -> "_Progress":
+        return self
+
+    def __call__(self, done: int, total: int) -> None:
+        passed_s = time.monotonic() - self._started
+        if not self._shown or (passed_s < self._next_s and done != total):
+            return
+        self._next_s = passed_s + 0.1
+        rate = done / passed_s if passed_s else 0.0
+        if total:
+            filled = 30 * done // total
+            left_s = (total - done) / rate if rate else 0.0
+            bar = (
+                f"[{'#' * filled}{'.' * (30 - filled)}] {done}/{total} {self._unit}, {rate:.0f}/s, {left_s:.0f} s left"
+            )
+        else:
+            bar = f"{done} {self._unit}, {rate:.0f}/s"
+        print(f"\r{bar}\033[K", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._shown:
+            print(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -170,6 +170,22 @@ def load_config(path: Path) -> Config:
     return _absolute_paths(config, path.resolve().parent)
 
 
+def read_secret(path: Path) -> str:
+    """Return the first line of a file that holds a password.
+
+    Raises:
+        ConfigError: It cannot be read, or is empty. The message never shows what is in it.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"cannot read password file {path}: {reason}") from error
+    if not lines or not lines[0].strip():
+        raise ConfigError(f"password file {path} is empty; its first line is the password")
+    return lines[0].strip()
+
+
 def _explain(problem: ErrorDetails) -> str:
     field = ".".join(str(part) for part in problem["loc"]) or "(top level)"
     kind = problem["type"]

@@ -1,5 +1,6 @@
 """What the box says of itself, for the page, the command line and the health message."""
 
+from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +20,26 @@ class HourCount:
     frames: int
     occupancy_mean: float
     occupancy_max: int
+
+
+class FrameRate:
+    """Frames a second over the last seconds. One thread adds, any may ask."""
+
+    def __init__(self, over_s: float = 10.0) -> None:
+        """Start with none."""
+        self._over_ns = round(over_s * 1e9)
+        self._times_ns: deque[int] = deque(maxlen=2000)
+
+    def add(self, monotonic_ns: int) -> None:
+        """Count one frame."""
+        self._times_ns.append(monotonic_ns)
+
+    def per_second(self, monotonic_ns: int) -> float:
+        """Return the rate at this moment, 0 when nothing came lately."""
+        recent = [at for at in tuple(self._times_ns) if monotonic_ns - at <= self._over_ns]
+        if len(recent) < 2:
+            return 0.0
+        return (len(recent) - 1) / max((monotonic_ns - recent[0]) / 1e9, 1e-3)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from agent.store.recorder import Recorder
 from agent.store.records import counts_since, delete_older, record_event, record_rollups
 from agent.store.store import DATABASE, Store, is_running, open_store
+from agent.store.stored_status import stored_status, summary_lines
 from agent.store.writer import Writer
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "open_store",
     "record_event",
     "record_rollups",
+    "stored_status",
+    "summary_lines",
 ]

@@ -64,10 +64,13 @@ class Recorder:
         with self._lock:
             self._waiting.append(event)
 
-    def open_windows(self) -> list[Rollup]:
-        """Return the windows so far that are not finished, for the page."""
+    def unfinished(self) -> list[Rollup]:
+        """Return what is not stored yet, windows still open among it, so that the page need not wait for a minute."""
         with self._lock:
-            return self._windows.peek()
+            waiting = list(self._waiting)
+            if self._in_flight is not None and not self._in_flight[0].done():
+                waiting += self._in_flight[1]
+            return [record for record in waiting if isinstance(record, Rollup)] + self._windows.peek()
 
     def tick(self, now: Instant) -> None:
         """Move finished windows and events on to the writer; call about once a second."""

@@ -142,10 +142,14 @@ class Outbox:
 
     def depth(self) -> Depth:
         """Count what waits."""
-        waiting = select(
-            func.count(), func.coalesce(func.sum(func.length(outbox.c.body)), 0), func.min(outbox.c.created_utc_ns)
-        )
         with self._engine.connect() as connection:
-            entries, size_bytes, oldest = connection.execute(waiting.select_from(outbox)).one()
-            aside = connection.execute(select(func.count()).select_from(quarantine)).scalar_one()
-        return Depth(entries, size_bytes, oldest, aside)
+            return read_depth(connection)
+
+
+def read_depth(connection: Connection) -> Depth:
+    """Count what waits in the outbox of this database."""
+    size_bytes = func.coalesce(func.sum(func.length(outbox.c.body)), 0)
+    waiting = select(func.count(), size_bytes, func.min(outbox.c.created_utc_ns)).select_from(outbox)
+    entries, size, oldest = connection.execute(waiting).one()
+    aside = connection.execute(select(func.count()).select_from(quarantine)).scalar_one()
+    return Depth(entries, size, oldest, aside)

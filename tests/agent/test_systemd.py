@@ -50,7 +50,7 @@ def test_unit_is_confined(tmp_path: Path, require):
     """systemd's own measure calls the exposure of the service low."""
     verify = require("systemd-analyze")
     result = subprocess.run(
-        [verify, "security", "--offline=true", str(UNIT)], capture_output=True, text=True, timeout=60
+        [verify, "security", "--offline=true", str(UNIT)], capture_output=True, text=True, timeout=60, check=False
     )
     level = re.search(r"Overall exposure level.*?: ([0-9.]+)", result.stdout)
     assert level is not None, result.stdout + result.stderr

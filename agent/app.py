@@ -1,0 +1,219 @@
+"""The agent: wires the rooms together, starts them in order, and stops them in the order that loses nothing."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+
+from agent import __version__, report
+from agent.analysis import AnalysisLoop
+from agent.analytics import Presence
+from agent.capture import FrameSlot, Grabber
+from agent.clock import SystemClock
+from agent.config import CameraConfig, Config, read_secret
+from agent.detection import open_detector
+from agent.errors import FatalError
+from agent.machine import read_machine
+from agent.pipeline import CameraPipeline, Step
+from agent.schedule import Schedule
+from agent.status import BoxStatus, FrameRate
+from agent.store import Recorder, Writer, counts_since, delete_older, open_store
+from agent.supervisor import Supervisor
+from agent.systemd import notify, watchdog_interval_s
+from agent.tracking import ByteTrack, TrackerParams
+from agent.types import CameraState, CameraStatus, Event
+from agent.web import LiveView, PageServer, create_app
+from cloud_sync.outbox import Outbox
+from cloud_sync.uplink import LINK_OFF, LinkStatus, Uplink, UplinkSettings
+from cloud_sync.wire import BirthMessage, Box, HealthMessage
+
+log = structlog.get_logger()
+
+LOW_SCORE = 0.1
+"""The detector's threshold: ByteTrack continues tracks with detections that are too weak to start one."""
+
+
+class Agent:
+    """One box. ``Agent(config)`` opens what can fail at once; ``run`` works until it is told to stop."""
+
+    def __init__(self, config: Config) -> None:
+        """Open model, database and page.
+
+        Raises:
+            FatalError: The model cannot be used, the data directory cannot be written or is in use, or a password file
+                cannot be read. Nothing stays open.
+        """
+        self._config = config
+        password = read_secret(config.page.password_file) if config.page.password_file else None
+        with ExitStack() as opened:
+            self._detector = open_detector(
+                config.model.path, backend=config.model.backend, min_score=LOW_SCORE, threads=config.model.threads
+            )
+            opened.callback(self._detector.close)
+            self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
+            self._clock = SystemClock(self._store.boot)
+            self._started = self._clock.now()
+            self._writer = Writer(self._store.write, on_commit=self._committed)
+            self._recorder = Recorder(self._writer, send=config.sync.broker is not None)
+            self._outbox = Outbox(self._store.read, self._writer)
+            self._uplink = self._make_uplink()
+            self._wire_cameras()
+            self._live = LiveView([camera.name for camera in config.cameras], self._clock)
+            app = create_app(self.status, self._live, password=password)
+            self.page = PageServer(app, config.page.listen, config.page.port)
+            self._supervisor = Supervisor()
+            self._schedule = Schedule()
+            self._close = opened.pop_all()
+
+    def _make_uplink(self) -> Uplink | None:
+        sync = self._config.sync
+        if sync.broker is None:
+            return None
+        return Uplink(
+            UplinkSettings(**sync.model_dump()),
+            Box(self._config.box.site, self._config.box.device),
+            self._outbox,
+            boot=self._store.boot,
+            birth=self._birth,
+            health=self._health,
+            utc_ms=lambda: self._clock.now().utc_ns // 1_000_000,
+        )
+
+    def _wire_cameras(self) -> None:
+        arrived = threading.Condition()
+        self._slots = {camera.name: FrameSlot(arrived) for camera in self._config.cameras}
+        self._grabbers = {
+            camera.name: Grabber(camera, self._slots[camera.name], clock=self._clock, on_state=self._note_state)
+            for camera in self._config.cameras
+        }
+        self._rates = {camera.name: FrameRate() for camera in self._config.cameras}
+        self._noted: dict[str, CameraState] = {}
+        pipelines = {camera.name: self._pipeline(camera) for camera in self._config.cameras}
+        self._analysis = AnalysisLoop(pipelines, self._slots, on_step=self._note_step)
+
+    def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
+        params = TrackerParams.at(confidence=self._config.model.confidence, frame_interval_s=1 / camera.fps)
+        presence = Presence(camera.name, self._detector.info.class_names)
+        return CameraPipeline(camera.name, self._detector, ByteTrack(params), presence)
+
+    def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Work until ``stop`` is set, then store and send what there is and close everything, within a few seconds."""
+        with self._close:
+            self._start()
+            on_ready()
+            notify("READY=1")
+            watch_s = watchdog_interval_s()
+            while not stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0)):
+                self._schedule.look(self._clock.now())
+                if self._supervisor.look():
+                    notify("WATCHDOG=1")
+            notify("STOPPING=1")
+            self._stop()
+
+    def _start(self) -> None:
+        self._supervisor.start("writer", self._writer.run, hang_after_s=120)
+        self._note_start()
+        if self._config.page.enabled:
+            self._supervisor.start("page", self.page.run)
+        if self._uplink is not None:
+            self._supervisor.start("uplink", self._uplink.run, hang_after_s=120)
+        self._supervisor.start("analysis", self._analysis.run)
+        for name, grabber in self._grabbers.items():
+            self._recorder.watch(name, self._clock.now())
+            self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=120)
+        self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
+        self._schedule.every(3600, "retention", self._retire)
+        self._schedule.start()
+
+    def _stop(self) -> None:
+        """Stop what makes data, store it, send it, and only then stop what stores and sends."""
+        cameras = [f"camera-{name}" for name in self._grabbers]
+        self._supervisor.stop("analysis", *cameras, timeout_s=1.0)
+        self._schedule.stop()
+        self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
+        self._recorder.finish(self._clock.now(), timeout_s=1.0)
+        talking = ["uplink"] if self._uplink is not None else []
+        talking += ["page"] if self._config.page.enabled else []
+        self._supervisor.stop(*talking, timeout_s=2.0)
+        self._supervisor.stop("writer", timeout_s=1.0)
+
+    def _note_start(self) -> None:
+        model = self._detector.info
+        data = {"version": __version__, "model": model.name, "model_sha256": model.sha256, "backend": model.backend}
+        self._recorder.event(Event("agent-started", None, self._started, data))
+        if self._store.set_aside is not None:
+            moved = {"moved_to": self._store.set_aside.name}
+            self._recorder.event(Event("database-replaced", None, self._started, moved))
+
+    def _note_state(self, status: CameraStatus) -> None:
+        """Log a camera's state when it differs from the last one known: attempts that end as before say nothing."""
+        if status.state is CameraState.STARTING or self._noted.get(status.camera) is status.state:
+            return
+        self._noted[status.camera] = status.state
+        log.info("camera_state", camera=status.camera, state=str(status.state), detail=status.detail)
+        data = {"state": str(status.state), "detail": status.detail}
+        self._recorder.event(Event("camera-state", status.camera, status.since, data))
+
+    def _note_step(self, step: Step) -> None:
+        camera = step.frame.camera
+        self._rates[camera].add(self._clock.now().monotonic_ns)
+        self._live.publish(step.frame, step.tracks, self._detector.info.class_names)
+        self._recorder.observe(step.observation)
+
+    def _committed(self) -> None:
+        if self._uplink is not None:
+            self._uplink.notify()
+
+    def _retire(self) -> None:
+        """Delete what is too old, a chunk a transaction, and give the space back."""
+        limit_ns = self._clock.now().utc_ns - round(
+            timedelta(days=self._config.storage.retention_days).total_seconds() * 1e9
+        )
+        deleted = 0
+        while chunk := self._writer.submit(lambda connection: delete_older(connection, limit_ns)).result(timeout=60):
+            deleted += chunk
+        if deleted:
+            log.info("retired", rows=deleted, older_than_days=self._config.storage.retention_days)
+
+    def _birth(self) -> BirthMessage:
+        return report.birth(self._config, self._detector.info, stream=self._outbox.stream, now=self._clock.now())
+
+    def _health(self) -> HealthMessage:
+        return report.health(
+            read_machine(self._config.storage.data_dir),
+            [grabber.status() for grabber in self._grabbers.values()],
+            self._outbox.depth(),
+            uptime_s=self._uptime_s(),
+            now=self._clock.now(),
+        )
+
+    def _uptime_s(self) -> float:
+        return (self._clock.now().monotonic_ns - self._started.monotonic_ns) / 1e9
+
+    def link(self) -> LinkStatus:
+        """Return how the link does."""
+        return LINK_OFF if self._uplink is None else self._uplink.status()
+
+    def status(self) -> BoxStatus:
+        """Return all that the page shows; safe from any thread."""
+        now = self._clock.now()
+        with self._store.read.connect() as connection:
+            hour = counts_since(connection, now.utc_ns // 10**9 - 3600, self._recorder.unfinished())
+        return BoxStatus(
+            site=self._config.box.site,
+            device=self._config.box.device,
+            version=__version__,
+            uptime_s=self._uptime_s(),
+            model_name=self._detector.info.name,
+            backend=self._detector.info.backend,
+            cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
+            analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
+            hour=tuple(hour),
+            link=self.link(),
+            outbox=self._outbox.depth(),
+            disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
+            database_bytes=self._store.path.stat().st_size,
+        )

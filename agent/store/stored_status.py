@@ -1,0 +1,106 @@
+"""What a box has stored, told from its files alone, agent or no agent: the work behind ``hedgerow status``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.exc import DatabaseError
+
+from agent.clock import SystemClock
+from agent.errors import FatalError
+from agent.store.records import counts_since
+from agent.store.schema import event as event_table
+from agent.store.schema import rollup as rollup_table
+from agent.store.store import DATABASE, is_running
+from cloud_sync.outbox import read_depth
+from cloud_sync.outbox.schema import stream
+from cloud_sync.sqlite import open_sqlite
+
+
+def stored_status(data_dir: Path) -> dict[str, Any]:
+    """Read the status of a box from its data directory.
+
+    Returns:
+        Plain values for JSON: ``running``, ``stream``, ``cameras`` (last known state each), ``last_hour`` (counts by
+        camera and class), ``outbox`` (entries, bytes, oldest_s, quarantined), ``rollups`` and ``database_bytes``.
+
+    Raises:
+        FatalError: There is no database, or it cannot be read.
+    """
+    path = data_dir / DATABASE
+    if not path.is_file():
+        raise FatalError(f"no box has stored anything in {data_dir}: there is no {DATABASE}")
+    engine = open_sqlite(path, write=False)
+    try:
+        return {"running": is_running(data_dir), "database_bytes": path.stat().st_size, **_read(engine)}
+    except DatabaseError as error:
+        raise FatalError(f"cannot read {path}: {error.orig}") from error
+    finally:
+        engine.dispose()
+
+
+def _read(engine: Engine) -> dict[str, Any]:
+    now_s = SystemClock().now().utc_ns // 1_000_000_000
+    with engine.connect() as connection:
+        return {
+            "stream": connection.execute(select(stream.c.id)).scalar_one(),
+            "cameras": _cameras(connection),
+            "last_hour": [
+                {
+                    "camera": count.camera,
+                    "class": count.class_name,
+                    "unique": count.unique,
+                    "observed_s": count.observed_s,
+                    "frames": count.frames,
+                    "occupancy_mean": round(count.occupancy_mean, 3),
+                    "occupancy_max": count.occupancy_max,
+                }
+                for count in counts_since(connection, now_s - 3600)
+            ],
+            "outbox": _outbox(connection, now_s),
+            "rollups": connection.execute(select(func.count()).select_from(rollup_table)).scalar_one(),
+        }
+
+
+def _cameras(connection: Connection) -> list[dict[str, Any]]:
+    latest = (
+        select(func.max(event_table.c.id)).where(event_table.c.kind == "camera-state").group_by(event_table.c.camera)
+    )
+    rows = connection.execute(select(event_table).where(event_table.c.id.in_(latest)).order_by(event_table.c.camera))
+    return [{"camera": row.camera, "since_ms": row.utc_ns // 1_000_000, **json.loads(row.data)} for row in rows]
+
+
+def _outbox(connection: Connection, now_s: int) -> dict[str, Any]:
+    depth = read_depth(connection)
+    return {
+        "entries": depth.entries,
+        "bytes": depth.size_bytes,
+        "oldest_s": None if depth.oldest_utc_ns is None else max(0, now_s - depth.oldest_utc_ns // 1_000_000_000),
+        "quarantined": depth.quarantined,
+    }
+
+
+def summary_lines(status: dict[str, Any]) -> list[str]:
+    """Say the same for a person."""
+    waiting = status["outbox"]
+    lines = [
+        f"agent      {'running' if status['running'] else 'not running'}",
+        f"database   {status['database_bytes'] / 1e6:.1f} MB, {status['rollups']} rollups",
+        f"outbox     {waiting['entries']} entries waiting"
+        + (f", the oldest for {waiting['oldest_s']} s" if waiting["entries"] else "")
+        + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
+    ]
+    lines += [
+        f"camera     {camera['camera']}: {camera['state']} {camera['detail']}".rstrip() for camera in status["cameras"]
+    ]
+    lines += [_count_line(count) for count in status["last_hour"]]
+    return lines
+
+
+def _count_line(count: dict[str, Any]) -> str:
+    what = "all classes" if count["class"] == "*" else count["class"]
+    return (
+        f"last hour  {count['camera']}: {count['unique']} {what}, {count['occupancy_mean']:.1f} at once on average, "
+        f"watched {count['observed_s']:.0f} s in {count['frames']} frames"
+    )
