@@ -1,5 +1,6 @@
 """Fixtures for all tests: real data and real components, or a clear word that they are absent."""
 
+import importlib.util
 import os
 import shutil
 import socket
@@ -36,6 +37,24 @@ def require() -> Callable[[str], str]:
         if path:
             return path
         message = f"{program} is not installed"
+        if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
+            pytest.fail(f"{message}, and HEDGEROW_REQUIRE_COMPONENTS=1 asks for it")
+        pytest.skip(message)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def require_module() -> Callable[[str], None]:
+    """Skip a test where a Python package that it needs is absent; fail where all must be present.
+
+    The package is only looked for, not imported: ultralytics takes a second and brings torch into the process.
+    """
+
+    def find(module: str) -> None:
+        if importlib.util.find_spec(module) is not None:
+            return
+        message = f"the Python package {module} is not installed"
         if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
             pytest.fail(f"{message}, and HEDGEROW_REQUIRE_COMPONENTS=1 asks for it")
         pytest.skip(message)

@@ -47,8 +47,10 @@ def decode(output: Output, info: ModelInfo, thresholds: Thresholds, placement: P
     """
     picture = output[0].astype(np.float32, copy=False)
     found = _end2end(picture, thresholds) if info.head == "end2end" else _raw(picture, thresholds)
-    if len(found) and not 0 <= found.class_ids.min() <= found.class_ids.max() < len(info.class_names):
-        raise FatalError(f"model {info.path} names {len(info.class_names)} classes but found {set(found.class_ids)}")
+    classes = len(info.class_names)
+    nameless = found.class_ids[(found.class_ids < 0) | (found.class_ids >= classes)]
+    if nameless.size:
+        raise FatalError(f"model {info.path} names {classes} classes but found class {nameless[0]}, counted from 0")
     boxes = placement.to_source(found.boxes)
     solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # false for NaN, too
     return Detections(boxes[solid], found.scores[solid], found.class_ids[solid])

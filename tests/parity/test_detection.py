@@ -1,0 +1,150 @@
+"""The detector against ultralytics itself, on real photographs and the same ONNX files."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.detection import detect_folder, open_detector
+
+HERE = Path(__file__).resolve().parent
+LOWEST_SCORE = 0.001
+CLASS_NAMES = ("apple", "cherry", "pear")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def ultralytics(require_module, tmp_path_factory):
+    """Run a command of the reference script, in a process of its own, and return the last line it printed."""
+    for module in ("ultralytics", "torch", "onnxruntime"):
+        require_module(module)
+    settings = {
+        "YOLO_OFFLINE": "true",
+        "YOLO_AUTOINSTALL": "false",
+        "YOLO_CONFIG_DIR": str(tmp_path_factory.mktemp("ultralytics")),
+        "ORT_DISABLE_TELEMETRY": "1",
+    }
+
+    def run(*arguments: str) -> str:
+        command = [sys.executable, str(HERE / "ultralytics_reference.py"), *arguments]
+        process = subprocess.run(
+            command, env={**os.environ, **settings}, capture_output=True, text=True, timeout=500, check=False
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout.strip().splitlines()[-1] if process.stdout.strip() else ""
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def accuracy():
+    """The scoring of ``make bench-accuracy``, which is a script and not a package."""
+    spec = importlib.util.spec_from_file_location("accuracy", HERE.parent.parent / "benchmarks" / "accuracy.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["accuracy"] = module  # its dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["accuracy"]
+
+
+@pytest.fixture(scope="module")
+def orchard(shared_data) -> Path:
+    return shared_data / "orchard"
+
+
+@pytest.fixture(scope="module")
+def some_images(orchard, tmp_path_factory) -> Path:
+    """Every twelfth validation image."""
+    folder = tmp_path_factory.mktemp("images")
+    for path in sorted((orchard / "images" / "val").iterdir())[::12]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reference(ultralytics, bundled_model, orchard, tmp_path_factory) -> list[dict]:
+    """What ultralytics finds in the validation images with the bundled model."""
+    out = tmp_path_factory.mktemp("reference") / "results.json"
+    ultralytics("predict", str(bundled_model), str(orchard / "images" / "val"), str(out), str(LOWEST_SCORE))
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def raw_model(ultralytics, shared_data, tmp_path_factory) -> Path:
+    """The bundled model's weights, exported with the head that needs NMS."""
+    weights = shared_data.parent / "models" / "orchard-yolo26n.pt"
+    if not weights.is_file():
+        pytest.skip("the weights orchard-yolo26n.pt are absent beside the orchard data")
+    copy = tmp_path_factory.mktemp("raw") / weights.name
+    shutil.copyfile(weights, copy)
+    ultralytics("export", str(copy))
+    return copy.with_suffix(".onnx")
+
+
+def run_folder(model, backend, folder, out) -> list[dict]:
+    detector = open_detector(model, backend=backend, min_score=LOWEST_SCORE, max_detections=300)
+    detect_folder(detector, folder, out)
+    detector.close()
+    return json.loads(out.read_text(encoding="utf-8"))
+
+
+def by_image(results) -> dict[str, np.ndarray]:
+    """Return, per file name, (N, 6) rows of class, score, x, y, width, height, best score first."""
+    rows: dict[str, list] = {}
+    for entry in results:
+        rows.setdefault(entry["file_name"], []).append([entry["category_id"], entry["score"], *entry["bbox"]])
+    return {name: np.array(sorted(values, key=lambda row: -row[1])) for name, values in rows.items()}
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_accuracy_agrees_with_ultralytics(backend, reference, accuracy, orchard, tmp_path):
+    """Over all validation images mAP@0.5 and mAP@0.5:0.95 differ by 0.005 at most, for each class and overall."""
+    results = run_folder(None, backend, orchard / "images" / "val", tmp_path / "results.json")
+    ours = accuracy.score(results, orchard, CLASS_NAMES)
+    theirs = accuracy.score(reference, orchard, CLASS_NAMES)
+    for name, value in theirs.items():
+        assert ours[name].map50 == pytest.approx(value.map50, abs=0.005), name
+        assert ours[name].map50_95 == pytest.approx(value.map50_95, abs=0.005), name
+
+
+def assert_same_boxes(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
+    """Require the same detections, in order of score; those that score within rounding of the threshold may differ."""
+    assert ours.keys() == theirs.keys()
+    for name, expected in theirs.items():
+        certain = expected[expected[:, 1] > LOWEST_SCORE * 1.01]
+        found = ours[name][: len(certain)]
+        order, wanted = np.lexsort(found.round(1).T), np.lexsort(certain.round(1).T)
+        assert np.allclose(found[order], certain[wanted], atol=0.02), name
+
+
+def test_the_same_boxes_as_ultralytics(reference, bundled_model, some_images, tmp_path):
+    """On ONNX Runtime, where both compute in 32 bits, every box is the same to 0.02 pixels."""
+    ours = by_image(run_folder(bundled_model, "onnxruntime", some_images, tmp_path / "results.json"))
+    theirs = by_image(reference)
+    assert_same_boxes(ours, {name: rows for name, rows in theirs.items() if (some_images / name).exists()})
+
+
+def test_the_raw_head_gives_the_same_boxes_as_ultralytics(ultralytics, raw_model, some_images, tmp_path):
+    """With NMS done here, every box is the one that ultralytics' own NMS leaves, to 0.02 pixels."""
+    out = tmp_path / "reference.json"
+    ultralytics("predict", str(raw_model), str(some_images), str(out), str(LOWEST_SCORE))
+    theirs = by_image(json.loads(out.read_text(encoding="utf-8")))
+    assert sum(len(rows) for rows in theirs.values()) > 1000
+    assert_same_boxes(by_image(run_folder(raw_model, "onnxruntime", some_images, tmp_path / "ours.json")), theirs)
+
+
+def test_the_raw_head_runs_on_openvino(raw_model, some_images, tmp_path):
+    """OpenVINO finds the same clear fruit in the raw head as ONNX Runtime does, up to its bfloat16."""
+    counts = {}
+    for backend in ("openvino", "onnxruntime"):
+        results = run_folder(raw_model, backend, some_images, tmp_path / f"{backend}.json")
+        counts[backend] = sum(entry["score"] > 0.5 for entry in results)
+    assert counts["onnxruntime"] > 50
+    assert counts["openvino"] == pytest.approx(counts["onnxruntime"], rel=0.05)

@@ -1,0 +1,39 @@
+"""The reference of the parity tests, in a process of its own: ultralytics brings torch, which the daemon never loads.
+
+``export WEIGHTS [KEY=VALUE ...]`` prints the path of the ONNX file that it made beside the weights.
+``predict MODEL FOLDER OUT SCORE`` writes what ultralytics finds in the images of a folder as COCO results.
+"""
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import cv2
+from ultralytics import YOLO
+
+
+def export(weights: str, *options: str) -> None:
+    """Export to ONNX at 640 pixels."""
+    chosen = {key: ast.literal_eval(value) for key, value in (option.split("=", 1) for option in options)}
+    print(YOLO(weights).export(format="onnx", imgsz=640, simplify=False, device="cpu", **chosen))
+
+
+def predict(model: str, folder: str, out: str, score: str) -> None:
+    """Predict image by image with the defaults of ``predict``, 300 boxes at most."""
+    yolo = YOLO(model, task="detect")
+    results = []
+    for index, path in enumerate(sorted(Path(folder).iterdir())):
+        image = cv2.imread(str(path))
+        (found,) = yolo.predict(image, conf=float(score), imgsz=640, max_det=300, device="cpu", verbose=False)
+        for box, confidence, category in zip(
+            found.boxes.xyxy.tolist(), found.boxes.conf.tolist(), found.boxes.cls.tolist(), strict=True
+        ):
+            x1, y1, x2, y2 = box
+            entry = {"image_id": index, "file_name": path.name, "category_id": int(category)}
+            results.append({**entry, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": confidence})
+    Path(out).write_text(json.dumps(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    {"export": export, "predict": predict}[sys.argv[1]](*sys.argv[2:])
