@@ -1,0 +1,134 @@
+// Facts in, words out. Nothing here touches the page.
+
+const THIN = "\u202f"; // groups digits the same in every country: 12 400
+
+export function number(value, digits = 0) {
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replaceAll(",", THIN);
+}
+
+export function plural(count, one, many = `${one}s`) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+export function bytes(count) {
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
+  const step = count < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(count) / 3));
+  const value = count / 1000 ** step;
+  return `${number(value, step > 0 && value < 100 ? 1 : 0)} ${units[step]}`;
+}
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
+  if (whole < 48 * 3600) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86400)} days`;
+}
+
+// How long ago an instant was, by the box's own clocks: this machine's clock may be wrong, and so may the box's date.
+export function secondsSince(instant, now) {
+  const oneBoot = instant.boot === now.boot;
+  const passed = oneBoot ? now.monotonic_ns - instant.monotonic_ns : now.utc_ns - instant.utc_ns;
+  return Math.max(0, passed / 1e9);
+}
+
+const CAMERA = {
+  starting: ["calm", "Starting"],
+  live: ["good", "Live"],
+  ended: ["calm", "Recording over"],
+  unreachable: ["bad", "Not answering"],
+  unauthorised: ["bad", "Refusing the user name or password"],
+  stalled: ["bad", "Connected, but sending no pictures"],
+  failed: ["bad", "Sending what cannot be read"],
+};
+
+export function cameraState(camera, now) {
+  const [tone, words] = CAMERA[camera.state] ?? ["calm", camera.state];
+  return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
+}
+
+export function cameraFacts(camera, fps) {
+  const facts = [fps > 0 ? `looking at ${number(fps, 1)} pictures a second` : "looking at no pictures"];
+  if (camera.width) facts.push(`${camera.width} × ${camera.height}`);
+  if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
+  if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
+  return facts.join(" · ");
+}
+
+// What the last hour says of one camera. "Nothing there" and "could not see" are different things.
+export function lastHour(name, hour) {
+  const rows = hour.filter((row) => row.camera === name);
+  const observedS = rows.find((row) => row.class_name === "*")?.observed_s ?? 0;
+  const classes = rows.filter((row) => row.class_name !== "*" && (row.unique > 0 || row.occupancy_max > 0));
+  classes.sort((a, b) => b.unique - a.unique || a.class_name.localeCompare(b.class_name));
+  if (observedS <= 0) {
+    return { observedS: 0, classes: [], tone: "bad", watched: "watched nothing", finding: "Could not see, so nobody knows what was there." };
+  }
+  const share = observedS >= 3570 ? "watched all 60 min" : `watched ${observedS < 60 ? `${Math.round(observedS)} s` : Math.floor(observedS / 60)} of 60 min`;
+  return { observedS, classes, tone: "calm", watched: share, finding: classes.length ? "" : "Nothing there: it watched and saw nothing to count." };
+}
+
+const LINK = {
+  off: ["calm", "No broker is set: everything stays on this box"],
+  connecting: ["calm", "Connecting"],
+  online: ["good", "Connected"],
+  offline: ["warn", "No link. The box keeps everything and tries again."],
+};
+
+export function linkState(link) {
+  const [tone, words] = LINK[link.state] ?? ["calm", link.state];
+  return { tone, words };
+}
+
+export const DISK_LOW_BYTES = 1e9;
+
+// One headline for somebody who has five seconds, and the sentences behind it.
+export function verdict(status) {
+  const { cameras, link, outbox } = status;
+  const states = cameras.map((camera) => CAMERA[camera.state]?.[0] ?? "calm");
+  const blind = cameras.filter((_, i) => states[i] === "bad");
+  const lines = [...cameraLines(status, blind), ...linkLines(link, outbox, status.live.now)];
+  const low = status.disk_free_bytes < DISK_LOW_BYTES;
+  if (low) lines.push(`The disk is nearly full: ${bytes(status.disk_free_bytes)} free.`);
+  if (blind.length) return { tone: "bad", headline: blindHeadline(blind, cameras), lines };
+  if (low) return { tone: "warn", headline: "The disk is nearly full", lines };
+  if (link.state === "offline") return { tone: "warn", headline: "All well here, but no link", lines };
+  if (outbox.quarantined) return { tone: "warn", headline: "Something could not be sent", lines };
+  if (states.includes("good")) return { tone: "good", headline: "All is well", lines };
+  return { tone: "calm", headline: cameras.some((camera) => camera.state === "starting") ? "Starting" : "At rest", lines };
+}
+
+const NAMED_MOST = 3;
+
+function blindHeadline(blind, cameras) {
+  if (cameras.length === 1) return "The camera does not see";
+  if (blind.length === cameras.length) return "No camera sees";
+  if (blind.length === 1) return `${blind[0].camera} does not see`;
+  return `${blind.length} of ${cameras.length} cameras do not see`;
+}
+
+function cameraLines({ cameras }, blind) {
+  const live = cameras.filter((camera) => camera.state === "live").length;
+  if (live === cameras.length) return [live === 1 ? "The camera is live." : `All ${live} cameras are live.`];
+  if (cameras.length === 1) return [`${CAMERA[cameras[0].state]?.[1] ?? cameras[0].state}.`];
+  const named = blind.slice(0, NAMED_MOST).map((camera) => `${camera.camera}: ${lower(CAMERA[camera.state][1])}.`);
+  return [...named, `${number(live)} of ${cameras.length} cameras ${live === 1 ? "is" : "are"} live.`];
+}
+
+function lower(words) {
+  return words[0].toLowerCase() + words.slice(1);
+}
+
+function linkLines(link, outbox, now) {
+  const lines = [];
+  if (link.state === "off") lines.push("Nothing leaves this box: no broker is set.");
+  else if (outbox.entries === 0) lines.push("Everything found has been delivered.");
+  else if (link.state === "online") lines.push(`${plural(outbox.entries, "message")} on the way to the cloud.`);
+  else lines.push(`${plural(outbox.entries, "message")} kept until there is a link, the oldest for ${oldest(outbox, now)}.`);
+  if (outbox.quarantined) lines.push(`${plural(outbox.quarantined, "message")} can never be sent and lie aside.`);
+  return lines;
+}
+
+export function oldest(outbox, now) {
+  return outbox.oldest_utc_ns === null ? "" : duration((now.utc_ns - outbox.oldest_utc_ns) / 1e9);
+}
