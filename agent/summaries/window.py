@@ -110,7 +110,7 @@ class RollupWindows:
     def _watch_until(self, now: Instant) -> None:
         """Open the windows of watched cameras for the time that really passed, by the monotonic clock.
 
-        That time is laid before ``now`` in UTC: after a step of a year forward one window is opened, not a year of them.
+        That time is laid before ``now`` in UTC: after a step of a year forward one window opens, not a year of them.
         """
         for camera, since in self._watched.items():
             passed_ns = max(0, now.monotonic_ns - since.monotonic_ns) if since.boot == now.boot else 0

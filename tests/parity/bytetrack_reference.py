@@ -1,7 +1,8 @@
 """The reference of the tracker's parity test, in a process of its own: ultralytics brings torch.
 
-Reads JSON from stdin, ``{"buffer": frames, "frames": [{"boxes": [[x1, y1, x2, y2]], "scores": [s]}]}``, and prints for
-each frame the list of (track id, row of its detection) that ultralytics' BYTETracker reports with its own defaults.
+Reads stories by name as JSON from stdin, ``{name: {"buffer": frames, "frames": [{"boxes": [[x1, y1, x2, y2]], "scores":
+[s]}]}}``, and prints by name, for each frame, the list of (track id, row of its detection) that ultralytics' BYTETracker
+reports with its own defaults.
 """
 
 import json
@@ -48,7 +49,10 @@ def found(frame: dict) -> Found:
     )
 
 
-story = json.load(sys.stdin)
-tracker = BYTETracker(SimpleNamespace(**DEFAULTS, track_buffer=story["buffer"]))
-reports = [tracker.update(found(frame)) for frame in story["frames"]]
-print(json.dumps([[[int(row[4]), int(row[7])] for row in report] for report in reports]))
+def play(story: dict) -> list[list[list[int]]]:
+    tracker = BYTETracker(SimpleNamespace(**DEFAULTS, track_buffer=story["buffer"]))
+    reports = [tracker.update(found(frame)) for frame in story["frames"]]
+    return [[[int(row[4]), int(row[7])] for row in report] for report in reports]
+
+
+print(json.dumps({name: play(story) for name, story in json.load(sys.stdin).items()}))

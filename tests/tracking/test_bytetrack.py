@@ -78,7 +78,7 @@ def test_crossing_objects_keep_their_ids():
 @pytest.mark.parametrize("fps", [5, 15, 30])
 @pytest.mark.parametrize(("hidden_s", "expected"), [(0.6, 1), (1.4, 2)])
 def test_occlusion_is_bridged_in_seconds(fps, hidden_s, expected):
-    """What is hidden for less than ``max_lost_s`` keeps its id and what is hidden longer gets a new one, at any rate."""
+    """What is hidden for less than ``max_lost_s`` keeps its id, what is hidden longer gets a new one, at any rate."""
     tracker = ByteTrack(TrackerParams(frame_interval_s=1 / fps, max_lost_s=1.0))
     hidden = range(2 * fps, 2 * fps + round(hidden_s * fps))
     frames = [Detections.none() if k in hidden else seen(box(100 + 60 * k / fps)) for k in range(5 * fps)]

@@ -38,7 +38,7 @@ def test_ids_and_freshness(story, data, min_hits):
 @settings(max_examples=100, deadline=None)
 @given(frames)
 def test_reports_come_from_detections(story):
-    """Each reported row is a detection of this frame above the low threshold, and each of these is reported at most once."""
+    """Each reported row is a detection of this frame above the low threshold; none is reported twice."""
     tracker = ByteTrack(TrackerParams(max_lost_s=0.5))
     for number, rows in enumerate(story):
         detections = seen(*((*box(x, y), score, number) for x, y, score, number in rows))

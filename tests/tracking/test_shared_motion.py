@@ -23,7 +23,7 @@ def test_common_shift_is_found(shift):
 def test_comers_goers_and_jitter_do_not_matter():
     """With a third of the boxes gone, as many new ones, any order, and jitter, the shift is found to a few pixels."""
     random = np.random.default_rng(2)
-    stay = CENTRES[:14] + (-60, 5) + random.normal(0, 2, (14, 2))
+    stay = CENTRES[:14] + np.array([-60, 5]) + random.normal(0, 2, (14, 2))
     after = np.concatenate([stay, random.uniform(100, 900, (6, 2))])
     order = random.permutation(20)
     found = shared_shift(boxes(CENTRES), boxes(after[order], SIDES[order]))
