@@ -13,9 +13,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from agent.errors import RetryableError
+from cloud_sync.outbox import BusyError
 
 T = TypeVar("T")
 log = structlog.get_logger()
+
+
+class QueueFullError(RetryableError, BusyError):
+    """Too many writes are waiting; nothing was queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +60,13 @@ class Writer:
         """Queue a function; its future ends after the commit with what it returned, or with its error.
 
         Raises:
-            RetryableError: The queue is full; nothing was queued.
+            QueueFullError: The queue is full; nothing was queued.
         """
         future: Future[T] = Future()
         try:
             self._queue.put_nowait(_Item(work, future))
         except queue.Full:
-            raise RetryableError(
+            raise QueueFullError(
                 f"the database does not keep up: {self._queue.maxsize} writes are waiting; trying again later"
             ) from None
         return future

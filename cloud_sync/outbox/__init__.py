@@ -1,5 +1,25 @@
 """The durable queue between the box and the cloud, in the box's own database."""
 
-from cloud_sync.outbox.outbox import Depth, Entry, Outbox, WriteQueue, append, append_event, append_rollups, read_depth
+from cloud_sync.outbox.outbox import (
+    BusyError,
+    Depth,
+    Entry,
+    Outbox,
+    WriteQueue,
+    append,
+    append_event,
+    append_rollups,
+    read_depth,
+)
 
-__all__ = ["Depth", "Entry", "Outbox", "WriteQueue", "append", "append_event", "append_rollups", "read_depth"]
+__all__ = [
+    "BusyError",
+    "Depth",
+    "Entry",
+    "Outbox",
+    "WriteQueue",
+    "append",
+    "append_event",
+    "append_rollups",
+    "read_depth",
+]

@@ -17,6 +17,10 @@ from cloud_sync.wire import Channel, RollupRow
 T = TypeVar("T")
 
 
+class BusyError(Exception):
+    """The writer takes no more work now; the same call may succeed later."""
+
+
 class WriteQueue(Protocol):
     """The one writer of the box's database."""
 
@@ -24,7 +28,7 @@ class WriteQueue(Protocol):
         """Run ``work`` in a write transaction soon; the future ends after the commit, or with the error.
 
         Raises:
-            Exception: The queue is full or closed (``agent.errors.RetryableError`` on the box); nothing was queued.
+            BusyError: The queue is full or closed; nothing was queued.
         """
         ...
 
@@ -139,6 +143,17 @@ class Outbox:
             connection.execute(delete(outbox).where(outbox.c.seq == seq))
 
         return self._writer.submit(work)
+
+    def last_seq(self) -> int:
+        """Return the newest seq that was ever given; 0 before the first."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(select(stream.c.next_seq)).scalar_one()) - 1
+
+    def settled_through(self) -> int:
+        """Return the seq up to which every entry has left the outbox."""
+        with self._engine.connect() as connection:
+            oldest = connection.execute(select(func.min(outbox.c.seq))).scalar_one()
+            return int(oldest or connection.execute(select(stream.c.next_seq)).scalar_one()) - 1
 
     def depth(self) -> Depth:
         """Count what waits."""

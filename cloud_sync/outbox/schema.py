@@ -3,7 +3,7 @@
 They live beside the data so that a row and the promise to send it commit in one transaction.
 """
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
 
@@ -25,6 +25,8 @@ outbox = Table(
     Column("created_utc_ns", BigInteger, nullable=False),
     # JSON: the message without its envelope; the uplink adds that, and may join consecutive rollups into one message.
     Column("body", LargeBinary, nullable=False),
+    # An alarm is looked for behind a backlog of weeks.
+    Index("outbox_by_channel", "channel", "seq"),
 )
 
 quarantine = Table(

@@ -1,14 +1,18 @@
 """The messages of wire version 1, as both ends see them.
 
-All are JSON objects, validated on the way out and on the way in: what is here has the right types and ranges.
+All are JSON objects, validated on the way out and on the way in: what is here has the right types and ranges, and
+fits the 64 bits of a database's integer.
 Times are integers in UTC: seconds for windows, milliseconds elsewhere.
 """
 
+from itertools import accumulate
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(ge=0, lt=2**53)]
+Moment = Annotated[int, Field(gt=-(2**53), lt=2**53)]
+Seq = Annotated[int, Field(ge=1, lt=2**63)]
 Text = Annotated[str, Field(max_length=256)]
 Scalar = str | int | float | bool | None
 
@@ -29,9 +33,15 @@ class Envelope(Message):
     """
 
     stream: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    seq: Annotated[int, Field(ge=1, lt=2**63)]
+    seq: Seq
     count: Annotated[int, Field(ge=1, le=100_000)] = 1
     boot: Count
+
+    @model_validator(mode="after")
+    def _last_seq_in_range(self) -> Self:
+        if self.last_seq >= 2**63 - 1:
+            raise ValueError(f"seq {self.seq} and {self.count - 1} more leave the range of seq")
+        return self
 
     @property
     def last_seq(self) -> int:
@@ -51,7 +61,7 @@ class RollupColumns(BaseModel):
     camera: tuple[Text, ...]
     zone: tuple[Text, ...]  # "*": the whole picture
     class_name: tuple[Text, ...] = Field(alias="class")  # "*": all classes; the row that says how long it observed
-    start: tuple[int, ...]
+    start: tuple[Moment, ...]
     length: tuple[Count, ...]  # seconds
     revision: tuple[Count, ...]
     observed_ms: tuple[Count, ...]
@@ -60,6 +70,12 @@ class RollupColumns(BaseModel):
     occupancy_mean: tuple[Annotated[float, Field(ge=0)], ...]
     occupancy_max: tuple[Count, ...]
     confidence_mean: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]  # None: nothing was there
+
+    @model_validator(mode="after")
+    def _starts_in_range(self) -> Self:
+        if any(abs(start) >= 2**53 for start in accumulate(self.start)):
+            raise ValueError("start: the differences add up to a time out of range")
+        return self
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:
@@ -76,11 +92,13 @@ class RollupMessage(Envelope):
 
 
 class EventMessage(Envelope):
-    """One event or alarm: something that happened once."""
+    """One event or alarm: something that happened once. Never joined with others: ``count`` is 1."""
+
+    count: Literal[1] = 1
 
     kind: Text
     camera: Text | None = None
-    at_ms: int
+    at_ms: Moment
     data: dict[Text, Scalar] = {}
 
 
@@ -89,8 +107,8 @@ class StateMessage(Message):
 
     state: Literal["online", "offline", "asleep"]
     boot: Count
-    since_ms: int
-    next_contact_ms: int | None = None
+    since_ms: Moment
+    next_contact_ms: Moment | None = None
 
 
 class BirthMessage(Message):
@@ -98,7 +116,7 @@ class BirthMessage(Message):
 
     stream: str
     boot: Count
-    at_ms: int
+    at_ms: Moment
     versions: dict[str, str]
     model_name: str
     model_sha256: str
@@ -122,7 +140,7 @@ class CameraHealth(BaseModel):
 class HealthMessage(Message):
     """How the box does; expires, is not kept in the outbox."""
 
-    at_ms: int
+    at_ms: Moment
     boot: Count
     uptime_s: Count
     load_1m: float
@@ -140,4 +158,11 @@ class AckMessage(Message):
 
     stream: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     through: Annotated[int, Field(ge=0, lt=2**63)]
-    ranges: tuple[tuple[int, int], ...] = ()
+    ranges: tuple[tuple[Seq, Seq], ...] = ()
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        ends = [self.through, *(end for pair in self.ranges for end in pair)]
+        if any(first > last for first, last in self.ranges) or ends != sorted(ends):
+            raise ValueError("ranges do not ascend from through")
+        return self

@@ -67,3 +67,4 @@ def upgrade() -> None:
             sa.Column("body", sa.LargeBinary, nullable=False),
             *extra,
         )
+    op.create_index("outbox_by_channel", "outbox", ["channel", "seq"])
