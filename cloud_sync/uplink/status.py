@@ -18,7 +18,7 @@ class LinkStatus:
     """A snapshot; counters count since the agent started."""
 
     state: LinkState
-    detail: str  # one line for a person: why it is offline; empty when online
+    detail: str  # one line for a person: why it is offline, or what the broker refuses; empty when all is well
     broker: str  # host:port, never credentials; empty when off
     connects: int
     sent_messages: int  # handed to the client, resends included

@@ -1,0 +1,90 @@
+"""Takes confirmed entries out of the outbox, through the one writer, without ever waiting for it."""
+
+from concurrent.futures import Future
+from typing import Any
+
+import structlog
+
+from cloud_sync.outbox import BusyError, Outbox
+from cloud_sync.ranges import merge
+
+log = structlog.get_logger()
+
+RETRY_S = 1.0
+RANGES_AT_ONCE = 500
+"""Ranges in one transaction: the writer has others to serve."""
+
+
+class Settler:
+    """One write at a time; what comes meanwhile is collected. What fails stays due: the rows are still there."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        """Start with nothing due."""
+        self._outbox = outbox
+        self._through = 0
+        self._ranges: list[tuple[int, int]] = []
+        self._aside: dict[int, str] = {}
+        self._running: Future[Any] | None = None
+        self._settling: tuple[int, list[tuple[int, int]]] = (0, [])
+        self._quarantining: int | None = None
+        self._retry_at_s = 0.0
+        self._failures = 0
+        self.settled_through = outbox.settled_through()
+        self.quarantined = 0
+
+    def confirm(self, through: int, ranges: list[tuple[int, int]]) -> None:
+        """Let the entries up to ``through`` and in ``ranges`` leave the outbox."""
+        if through > max(self._through, self.settled_through) or ranges:
+            self._through = max(self._through, through)
+            self._ranges = merge([*self._ranges, *ranges])
+
+    def quarantine(self, seq: int, reason: str) -> None:
+        """Let one entry be moved aside."""
+        self._aside[seq] = reason
+
+    def step(self, now_s: float) -> None:
+        """Look how the last write ended, and start the next; quick."""
+        if self._running is not None:
+            if not self._running.done():
+                return
+            self._finish(self._running.exception(), now_s)
+        if now_s < self._retry_at_s:
+            return
+        try:
+            self._start()
+        except BusyError as error:
+            self._fail(error, now_s)
+
+    def _start(self) -> None:
+        if self._aside:
+            seq, reason = next(iter(self._aside.items()))
+            self._running = self._outbox.quarantine(seq, reason)
+            self._quarantining = seq
+        elif self._through or self._ranges:
+            now, later = self._ranges[:RANGES_AT_ONCE], self._ranges[RANGES_AT_ONCE:]
+            self._running = self._outbox.settle(through=self._through, ranges=now)
+            self._settling = (self._through, now)
+            self._through, self._ranges = 0, later
+
+    def _finish(self, error: BaseException | None, now_s: float) -> None:
+        self._running = None
+        (through, ranges), seq = self._settling, self._quarantining
+        self._settling, self._quarantining = (0, []), None
+        if error is not None:
+            self._through = max(self._through, through)
+            self._ranges = merge([*self._ranges, *ranges])
+            self._fail(error, now_s)
+            return
+        if self._failures:
+            log.info("outbox_settles_again", failures=self._failures)
+            self._failures = 0
+        if seq is not None:
+            log.warning("entry_quarantined", seq=seq, reason=self._aside.pop(seq))
+            self.quarantined += 1
+        self.settled_through = self._outbox.settled_through()
+
+    def _fail(self, error: BaseException, now_s: float) -> None:
+        if self._failures == 0:
+            log.warning("outbox_settle_failed", error=str(error))
+        self._failures += 1
+        self._retry_at_s = now_s + RETRY_S
