@@ -1,0 +1,33 @@
+"""From a message of the broker to one that may be stored, or to the reason why not."""
+
+from dataclasses import dataclass
+
+from cloud_sync.mqtt import Arrived
+from cloud_sync.wire import Box, Channel, Message, WireError, decode, parse_topic
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message that is of the wire."""
+
+    arrived: Arrived
+    box: Box
+    channel: Channel
+    message: Message  # of the type of its channel
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that is not, or is not allowed."""
+
+    arrived: Arrived
+    reason: str
+
+
+def read(arrived: Arrived) -> Incoming | Refused:
+    """Decode one message; whatever is wrong with it is in the result."""
+    try:
+        box, channel = parse_topic(arrived.topic)
+        return Incoming(arrived, box, channel, decode(channel, arrived.payload, arrived.encoding))
+    except WireError as error:
+        return Refused(arrived, str(error))
