@@ -77,6 +77,12 @@ def reference(ultralytics, bundled_model, orchard, tmp_path_factory) -> list[dic
 
 
 @pytest.fixture(scope="module")
+def reference_accuracy(reference, accuracy, orchard) -> dict:
+    """How ultralytics' detections score, by class."""
+    return accuracy.score(reference, orchard, CLASS_NAMES)
+
+
+@pytest.fixture(scope="module")
 def raw_model(ultralytics, shared_data, tmp_path_factory) -> Path:
     """The bundled model's weights, exported with the head that needs NMS."""
     weights = shared_data.parent / "models" / "orchard-yolo26n.pt"
@@ -96,48 +102,61 @@ def run_folder(model, backend, folder, out) -> list[dict]:
 
 
 def by_image(results) -> dict[str, np.ndarray]:
-    """Return, per file name, (N, 6) rows of class, score, x, y, width, height, best score first."""
+    """Return, per file name, (N, 6) rows of class, score, x, y, width, height."""
     rows: dict[str, list] = {}
     for entry in results:
         rows.setdefault(entry["file_name"], []).append([entry["category_id"], entry["score"], *entry["bbox"]])
-    return {name: np.array(sorted(values, key=lambda row: -row[1])) for name, values in rows.items()}
+    return {name: np.array(values) for name, values in rows.items()}
+
+
+def strays(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the rows without a partner: same class and, to 0.02, the same score and box.
+
+    Rows that score within rounding of the threshold may lack one.
+    """
+    certain = rows[rows[:, 1] > LOWEST_SCORE * 1.01]
+    distance = np.abs(certain[:, None] - others[None]).max(axis=2)
+    return certain[distance.min(axis=1) > 0.02]
+
+
+def count_strays(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> int:
+    """Count, over all images and both sides, the detections that the other side lacks."""
+    assert ours.keys() == theirs.keys()
+    pairs = [(rows, theirs[name]) for name, rows in ours.items()]
+    return sum(len(strays(first, second)) + len(strays(second, first)) for first, second in pairs)
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-def test_accuracy_agrees_with_ultralytics(backend, reference, accuracy, orchard, tmp_path):
+def test_accuracy_agrees_with_ultralytics(backend, reference_accuracy, accuracy, orchard, tmp_path):
     """Over all validation images mAP@0.5 and mAP@0.5:0.95 differ by 0.005 at most, for each class and overall."""
     results = run_folder(None, backend, orchard / "images" / "val", tmp_path / "results.json")
     ours = accuracy.score(results, orchard, CLASS_NAMES)
-    theirs = accuracy.score(reference, orchard, CLASS_NAMES)
-    for name, value in theirs.items():
+    for name, value in reference_accuracy.items():
         assert ours[name].map50 == pytest.approx(value.map50, abs=0.005), name
         assert ours[name].map50_95 == pytest.approx(value.map50_95, abs=0.005), name
-
-
-def assert_same_boxes(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> None:
-    """Require the same detections, in order of score; those that score within rounding of the threshold may differ."""
-    assert ours.keys() == theirs.keys()
-    for name, expected in theirs.items():
-        certain = expected[expected[:, 1] > LOWEST_SCORE * 1.01]
-        found = ours[name][: len(certain)]
-        order, wanted = np.lexsort(found.round(1).T), np.lexsort(certain.round(1).T)
-        assert np.allclose(found[order], certain[wanted], atol=0.02), name
 
 
 def test_the_same_boxes_as_ultralytics(reference, bundled_model, some_images, tmp_path):
     """On ONNX Runtime, where both compute in 32 bits, every box is the same to 0.02 pixels."""
     ours = by_image(run_folder(bundled_model, "onnxruntime", some_images, tmp_path / "results.json"))
-    theirs = by_image(reference)
-    assert_same_boxes(ours, {name: rows for name, rows in theirs.items() if (some_images / name).exists()})
+    theirs = {name: rows for name, rows in by_image(reference).items() if name in ours}
+    assert sum(len(rows) for rows in theirs.values()) > 1000
+    assert count_strays(ours, theirs) == 0
 
 
 def test_the_raw_head_gives_the_same_boxes_as_ultralytics(ultralytics, raw_model, some_images, tmp_path):
-    """With NMS done here, every box is the one that ultralytics' own NMS leaves, to 0.02 pixels."""
+    """With NMS done here, the boxes are those that ultralytics' own NMS leaves, but for one in a thousand.
+
+    That one overlaps by the limit to four digits: ultralytics keeps classes apart by shifting boxes 7680 pixels a
+    class, which costs its 32-bit floats the digits that decide.
+    """
     out = tmp_path / "reference.json"
     ultralytics("predict", str(raw_model), str(some_images), str(out), str(LOWEST_SCORE))
     theirs = by_image(json.loads(out.read_text(encoding="utf-8")))
-    assert sum(len(rows) for rows in theirs.values()) > 1000
-    assert_same_boxes(by_image(run_folder(raw_model, "onnxruntime", some_images, tmp_path / "ours.json")), theirs)
+    ours = by_image(run_folder(raw_model, "onnxruntime", some_images, tmp_path / "ours.json"))
+    rows = sum(len(rows) for rows in theirs.values())
+    assert rows > 1000
+    assert count_strays(ours, theirs) <= rows / 1000
 
 
 def test_the_raw_head_runs_on_openvino(raw_model, some_images, tmp_path):

@@ -8,9 +8,21 @@ import ast
 import json
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import cv2
 from ultralytics import YOLO
+from ultralytics.utils.nms import TorchNMS
+
+
+def lend_nms() -> None:
+    """Where torchvision does not fit the torch beside it, let ultralytics use its own NMS, made to be equal."""
+    try:
+        import torchvision  # noqa: F401 - ultralytics picks it up from sys.modules
+    except (ImportError, RuntimeError):
+        stub = ModuleType("torchvision")
+        stub.ops = SimpleNamespace(nms=TorchNMS.nms)
+        sys.modules["torchvision"] = stub
 
 
 def export(weights: str, *options: str) -> None:
@@ -21,6 +33,7 @@ def export(weights: str, *options: str) -> None:
 
 def predict(model: str, folder: str, out: str, score: str) -> None:
     """Predict image by image with the defaults of ``predict``, 300 boxes at most."""
+    lend_nms()
     yolo = YOLO(model, task="detect")
     results = []
     for index, path in enumerate(sorted(Path(folder).iterdir())):
