@@ -3,11 +3,11 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import structlog
 
+from agent.capture import FrameSlot
 from agent.errors import RejectedError
 from agent.pipeline import CameraPipeline, Step
 from agent.types import Frame
@@ -19,17 +19,9 @@ _FRAME_ERRORS = (RejectedError, ValueError, cv2.error)
 """What a bad frame can cause. Anything else is a fault of the program, and ends the thread."""
 
 
-class NewestFrame(Protocol):
-    """Where one camera leaves its newest frame."""
-
-    def take(self, timeout_s: float) -> Frame | None:
-        """Return the newest frame not taken yet, waiting for at most ``timeout_s``; None if there is none."""
-        ...
-
-
 @dataclass(slots=True)
 class _Feed:
-    slot: NewestFrame
+    slot: FrameSlot
     pipeline: CameraPipeline
     analysed: int = 0
     rejected: int = 0
@@ -45,7 +37,7 @@ class AnalysisLoop:
 
     def __init__(
         self,
-        feeds: Sequence[tuple[NewestFrame, CameraPipeline]],
+        feeds: Sequence[tuple[FrameSlot, CameraPipeline]],
         arrived: threading.Event,
         on_step: Callable[[Step], None],
     ) -> None:
@@ -53,7 +45,7 @@ class AnalysisLoop:
 
         Args:
             feeds: By camera, its slot and its pipeline.
-            arrived: Set by every slot whenever it gets a frame, so that one wait serves all of them; cleared here.
+            arrived: The event that all these slots set when a frame comes, so that one wait serves them all.
             on_step: Called on the analysing thread with each analysed frame; must be quick and must not raise.
         """
         self._feeds = {pipeline.camera: _Feed(slot, pipeline) for slot, pipeline in feeds}

@@ -4,18 +4,16 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import timedelta
+from typing import Self
 
 import structlog
-from sqlalchemy import text
 
 from agent import __version__, report
 from agent.analysis import AnalysisLoop
-from agent.analytics import Presence
 from agent.capture import FrameSlot, Grabber
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
 from agent.detection import open_detector
-from agent.errors import FatalError
 from agent.machine import read_machine
 from agent.pipeline import CameraPipeline, Step
 from agent.schedule import Schedule
@@ -23,9 +21,9 @@ from agent.status import BoxStatus, FrameRate
 from agent.store import Recorder, Writer, counts_since, delete_older, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
-from agent.tracking import ByteTrack, TrackerParams
 from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
+from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.outbox import Outbox
 from cloud_sync.uplink import LINK_OFF, LinkStatus, Uplink, UplinkSettings
 from cloud_sync.wire import BirthMessage, Box, HealthMessage
@@ -57,7 +55,9 @@ class Agent:
             self._clock = SystemClock(self._store.boot)
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)
-            self._recorder = Recorder(self._writer, send=config.sync.broker is not None)
+            self._recorder = Recorder(
+                self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
+            )
             self._outbox = Outbox(self._store.read, self._writer)
             self._uplink = self._make_uplink()
             self._wire_cameras()
@@ -66,52 +66,73 @@ class Agent:
             self.page = PageServer(app, config.page.listen, config.page.port)
             self._supervisor = Supervisor()
             self._schedule = Schedule()
-            self._close = opened.pop_all()
+            self._opened = opened.pop_all()
+
+    def close(self) -> None:
+        """Let go of model and database. Closing twice is fine."""
+        self.page.close()
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Close."""
+        self.close()
 
     def _make_uplink(self) -> Uplink | None:
         sync = self._config.sync
         if sync.broker is None:
             return None
         return Uplink(
-            UplinkSettings(**sync.model_dump()),
+            UplinkSettings(
+                BrokerSettings(**sync.model_dump(exclude={"broker", "confirm", "health_every_s"}), url=sync.broker),
+                confirm=sync.confirm,
+                health_every_s=sync.health_every_s,
+            ),
             Box(self._config.box.site, self._config.box.device),
             self._outbox,
             boot=self._store.boot,
             birth=self._birth,
             health=self._health,
-            utc_ms=lambda: self._clock.now().utc_ns // 1_000_000,
+            utc_ms=self._clock.utc_ms,
         )
 
     def _wire_cameras(self) -> None:
-        arrived = threading.Condition()
-        self._slots = {camera.name: FrameSlot(arrived) for camera in self._config.cameras}
+        cameras = self._config.cameras
+        arrived = threading.Event()
+        slots = {camera.name: FrameSlot(arrived) for camera in cameras}
         self._grabbers = {
-            camera.name: Grabber(camera, self._slots[camera.name], clock=self._clock, on_state=self._note_state)
-            for camera in self._config.cameras
+            camera.name: Grabber(camera, slots[camera.name], clock=self._clock, on_state=self._note_state)
+            for camera in cameras
         }
-        self._rates = {camera.name: FrameRate() for camera in self._config.cameras}
+        self._rates = {camera.name: FrameRate() for camera in cameras}
         self._noted: dict[str, CameraState] = {}
-        pipelines = {camera.name: self._pipeline(camera) for camera in self._config.cameras}
-        self._analysis = AnalysisLoop(pipelines, self._slots, on_step=self._note_step)
+        feeds = [(slots[camera.name], self._pipeline(camera)) for camera in cameras]
+        self._analysis = AnalysisLoop(feeds, arrived, self._note_step)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
-        params = TrackerParams.at(confidence=self._config.model.confidence, frame_interval_s=1 / camera.fps)
-        presence = Presence(camera.name, self._detector.info.class_names)
-        return CameraPipeline(camera.name, self._detector, ByteTrack(params), presence)
+        confidence = self._config.model.confidence
+        return CameraPipeline.for_camera(camera.name, self._detector, confidence=confidence, fps=camera.fps)
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Work until ``stop`` is set, then store and send what there is and close everything, within a few seconds."""
-        with self._close:
-            self._start()
-            on_ready()
-            notify("READY=1")
-            watch_s = watchdog_interval_s()
-            while not stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0)):
-                self._schedule.look(self._clock.now())
-                if self._supervisor.look():
-                    notify("WATCHDOG=1")
-            notify("STOPPING=1")
-            self._stop()
+        """Work until ``stop`` is set, then store and send what there is, within a few seconds.
+
+        Args:
+            stop: Set to end.
+            on_ready: Called once everything runs.
+        """
+        self._start()
+        on_ready()
+        notify("READY=1")
+        watch_s = watchdog_interval_s()
+        while not stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0)):
+            self._schedule.look(self._clock.now())
+            if self._supervisor.look():
+                notify("WATCHDOG=1")
+        notify("STOPPING=1")
+        self._stop()
 
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)
@@ -148,7 +169,7 @@ class Agent:
             moved = {"moved_to": self._store.set_aside.name}
             self._recorder.event(Event("database-replaced", None, self._started, moved))
 
-    def _note_state(self, status: CameraStatus) -> None:
+    def _note_state(self, _camera: str, status: CameraStatus) -> None:
         """Log a camera's state when it differs from the last one known: attempts that end as before say nothing."""
         if status.state is CameraState.STARTING or self._noted.get(status.camera) is status.state:
             return

@@ -8,10 +8,15 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from agent import __version__
+from agent.clock import SystemClock
 from agent.errors import HedgerowError
+from cloud_sync.errors import SyncFatalError
+
+if TYPE_CHECKING:
+    from cloud_sync.mqtt import BrokerSettings
 
 BACKENDS = ("auto", "openvino", "onnxruntime")
 
@@ -24,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(verbose=options.verbose, as_json=options.log_json)
     try:
         code: int = options.command(options)
-    except HedgerowError as error:
+    except (HedgerowError, SyncFatalError) as error:
         print(f"hedgerow: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -115,6 +120,7 @@ def _cloud_commands(command: Any) -> None:
     ingest = command("ingest", _ingest, "store what boxes send, and acknowledge it; run as many as you like")
     ingest.add_argument("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
     ingest.add_argument("--database", required=True, metavar="URL", help="sqlite:///PATH")
+    ingest.add_argument("--client-id", default="hedgerow-ingest", metavar="ID", help="one of its own for each worker")
     _broker_options(ingest)
 
     tap = command("tap", _tap, "print the decoded messages of a site, as they come")
@@ -163,8 +169,8 @@ def _run(options: argparse.Namespace) -> int:
     from agent.app import Agent
     from agent.config import load_config
 
-    agent = Agent(load_config(options.config))
-    agent.run(_stop_on_signals())
+    with Agent(load_config(options.config)) as agent:
+        agent.run(_stop_on_signals())
     return 0
 
 
@@ -247,17 +253,32 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _ingest(options: argparse.Namespace) -> int:
-    from cloud_sync.ingest import run_ingest
+    from cloud_sync.ingest import IngestSettings, run_ingest
 
-    run_ingest(_broker(options), options.database, _stop_on_signals())
+    settings = IngestSettings(_broker(options), options.database, client_id=options.client_id)
+    run_ingest(settings, _stop_on_signals(), utc_ms=SystemClock().utc_ms)
     return 0
 
 
 def _tap(options: argparse.Namespace) -> int:
-    from cloud_sync.tap import run_tap
+    from cloud_sync.tap import TapSettings, run_tap
 
-    run_tap(_broker(options), options.site)
+    settings = TapSettings(_broker(options), site=options.site, as_json=options.json, count=options.count)
+    run_tap(settings, _stop_on_signals(), write=lambda line: print(line, flush=True), utc_ms=SystemClock().utc_ms)
     return 0
+
+
+def _broker(options: argparse.Namespace) -> "BrokerSettings":
+    from cloud_sync.mqtt import BrokerSettings
+
+    return BrokerSettings(
+        options.broker,
+        username=options.username,
+        password_file=options.password_file,
+        ca_file=options.ca_file,
+        cert_file=options.cert_file,
+        key_file=options.key_file,
+    )
 
 
 def _say(text: str) -> None:
@@ -277,7 +298,7 @@ class _Progress:
         self._started = time.monotonic()
         self._next_s = 0.0
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> Self:
         return self
 
     def __call__(self, done: int, total: int) -> None:

@@ -32,6 +32,10 @@ class SystemClock:
         """Return UTC, monotonic time and boot, read together."""
         return Instant(utc_ns=time.time_ns(), monotonic_ns=time.monotonic_ns(), boot=self._boot)
 
+    def utc_ms(self) -> int:
+        """Return milliseconds since 1970, for messages."""
+        return time.time_ns() // 1_000_000
+
 
 class ManualClock:
     """A clock that stands still until it is told to move; safe to share between threads."""

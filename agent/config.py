@@ -8,12 +8,13 @@ import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from agent.errors import ConfigError
+from cloud_sync.errors import SyncFatalError
+from cloud_sync.mqtt import Address
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """A name that is safe in an MQTT topic, a file name and a URL."""
@@ -41,6 +42,14 @@ class StorageConfig(Section):
 
     data_dir: Path = Path("/var/lib/hedgerow")
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
+    rollup_s: Annotated[int, Field(ge=1, le=3600)] = 60  # length of a window; a whole number of them fits an hour
+
+    @field_validator("rollup_s")
+    @classmethod
+    def _fits_an_hour(cls, rollup_s: int) -> int:
+        if 3600 % rollup_s:
+            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 3600")
+        return rollup_s
 
 
 class ModelConfig(Section):
@@ -91,11 +100,10 @@ class SyncConfig(Section):
     def _broker_url(cls, broker: str | None) -> str | None:
         if broker is None:
             return None
-        url = urlsplit(broker)
-        if url.scheme not in {"mqtt", "mqtts"} or not url.hostname:
-            raise ValueError("expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
-        if url.username or url.password:
-            raise ValueError("no user or password in the address; use sync.username and sync.password_file")
+        try:
+            Address.parse(broker)
+        except SyncFatalError as error:
+            raise ValueError(str(error)) from None
         return broker
 
     @model_validator(mode="after")
@@ -220,12 +228,13 @@ def _absolute_paths(config: Config, base: Path) -> Config:
 
     sections = {name: getattr(config, name) for name in ("storage", "model", "sync", "page")}
     cameras = tuple(
-        camera.model_copy(update={"source": str(base / camera.source)}) if _is_relative_path(camera.source) else camera
+        camera.model_copy(update={"source": str(base / camera.source)}) if is_path(camera.source) else camera
         for camera in config.cameras
     )
     updates = {name: section.model_copy(update=absolute(section)) for name, section in sections.items()}
     return config.model_copy(update={**updates, "cameras": cameras})
 
 
-def _is_relative_path(source: str) -> bool:
-    return not re.match(r"^([a-z0-9+.-]+:|/)", source)
+def is_path(source: str) -> bool:
+    """Tell whether a camera's source is a path on this machine rather than an address."""
+    return not re.match(r"^[a-z0-9+.-]+:", source)

@@ -1,5 +1,6 @@
 """The values in which the rooms of the agent meet. No behaviour beyond what a value knows of itself."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -183,4 +184,4 @@ class Event:
     kind: str  # e.g. "camera-state", "agent-started"
     camera: str | None
     at: Instant
-    data: dict[str, str | int | float | bool | None]
+    data: Mapping[str, str | int | float | bool | None]

@@ -46,6 +46,7 @@ class Recorder:
         self._in_flight: tuple[Future[None], list[Rollup | Event]] | None = None
         self._failures = 0
         self._singly = 0  # how many of those that wait are to be written one by one
+        self._confessed = 0  # how many of the dropped are on record
         self.dropped = 0
         self.rejected = 0
 
@@ -77,6 +78,7 @@ class Recorder:
         with self._lock:
             self._waiting.extend(self._windows.close(now))
             self._collect(wait_s=0)
+            self._confess(now)
             self._hand_over(now)
 
     def finish(self, now: Instant, *, timeout_s: float = 3.0) -> None:
@@ -142,6 +144,13 @@ class Recorder:
         while len(self._waiting) > self._capacity:
             self._waiting.popleft()
             self.dropped += 1
+
+    def _confess(self, now: Instant) -> None:
+        """Put what was dropped on record, once the database takes records again."""
+        if self.dropped > self._confessed and not self._failures:
+            data = {"records": self.dropped - self._confessed}
+            self._waiting.append(Event("records-dropped", None, now, data))
+            self._confessed = self.dropped
 
     def _note_failure(self, reason: str) -> None:
         self._failures += 1

@@ -81,7 +81,7 @@ def record_event(connection: Connection, event: Event, *, send: bool) -> None:
             utc_ns=event.at.utc_ns,
             monotonic_ns=event.at.monotonic_ns,
             boot=event.at.boot,
-            data=json.dumps(event.data),
+            data=json.dumps(dict(event.data)),
         )
     )
     if send:
@@ -89,7 +89,7 @@ def record_event(connection: Connection, event: Event, *, send: bool) -> None:
             "kind": event.kind,
             "camera": event.camera,
             "at_ms": event.at.utc_ns // 1_000_000,
-            "data": event.data,
+            "data": dict(event.data),
         }
         append_event(connection, fields, boot=event.at.boot, created_utc_ns=event.at.utc_ns)
 

@@ -1,8 +1,8 @@
 """The reference of the tracker's parity test, in a process of its own: ultralytics brings torch.
 
-Reads stories by name as JSON from stdin, ``{name: {"buffer": frames, "frames": [{"boxes": [[x1, y1, x2, y2]], "scores":
-[s]}]}}``, and prints by name, for each frame, the list of (track id, row of its detection) that ultralytics' BYTETracker
-reports with its own defaults.
+Reads stories by name as JSON from stdin, ``{name: {"buffer": frames, "frames": [{"boxes": ..., "scores": ...}]}}``, and
+prints by name, for each frame, the list of (track id, row of its detection) that ultralytics' BYTETracker reports with
+its own defaults.
 """
 
 import json

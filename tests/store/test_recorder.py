@@ -1,6 +1,8 @@
 """The recorder keeps what the database does not take, tries again, and writes nothing twice."""
 
+import json
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from agent.clock import ManualClock
-from agent.errors import RetryableError
 from agent.store import Recorder, Writer, open_store
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
@@ -126,15 +127,21 @@ def test_record_that_can_never_be_stored_does_not_hold_up_the_rest(store, clock)
     assert recorder.rejected == 1
 
 
-def test_memory_is_bounded_and_the_loss_counted(clock):
-    """Beyond its capacity the oldest records go, and are counted."""
-
-    class Refusing:
-        def submit(self, _work):
-            raise RetryableError("full")
-
-    recorder = Recorder(Refusing(), send=True, capacity=10)
+def test_memory_is_bounded_and_the_loss_on_record(store, clock):
+    """Beyond its capacity the oldest records go; how many is itself stored when the database takes records again."""
+    writer = Writer(store.write, capacity=1)
+    writer.submit(lambda _connection: None)  # the queue is full
+    recorder = Recorder(writer, send=True, capacity=10)
     for number in range(15):
         recorder.event(Event("k", None, clock.now(), {"n": number}))
         recorder.tick(clock.now())
     assert recorder.dropped == 5
+    with running(writer):
+        for _ in range(100):
+            recorder.tick(clock.now())
+            time.sleep(0.01)
+        recorder.finish(clock.now())
+    with store.read.connect() as connection:
+        rows = connection.execute(select(event_table.c.kind, event_table.c.data)).all()
+    assert [json.loads(data)["n"] for kind, data in rows if kind == "k"] == list(range(5, 15))
+    assert [json.loads(data) for kind, data in rows if kind == "records-dropped"] == [{"records": 5}]
