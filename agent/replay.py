@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -121,5 +121,5 @@ def _frames(video: Path) -> Iterator[Frame]:
 def _interval_s(frames: list[Frame]) -> float:
     """Return the usual time between frames, which the file's header need not tell truly."""
     times_ns = [frame.captured.monotonic_ns for frame in frames]
-    steps_ns = [later - earlier for earlier, later in zip(times_ns, times_ns[1:], strict=False) if later > earlier]
+    steps_ns = [later - earlier for earlier, later in pairwise(times_ns) if later > earlier]
     return median(steps_ns) / 1e9 if steps_ns else 1 / 25

@@ -1,0 +1,141 @@
+"""The analysing thread: fair to all cameras, stopped by none."""
+
+import threading
+import time
+from typing import Self
+
+import cv2
+import pytest
+from structlog.testing import capture_logs
+
+from agent.analysis import AnalysisLoop
+from agent.analytics import Presence
+from agent.capture import FrameSlot
+from agent.errors import RejectedError
+from agent.pipeline import CameraPipeline, Step
+from agent.tracking import ByteTrack, TrackerParams
+from tests.pipeline.scripted import ScriptedDetector, frame_of
+
+WAIT_S = 5.0
+
+
+class Running:
+    """A loop on a thread of its own over some cameras, and what comes out of it."""
+
+    def __init__(self, *cameras: str, detector: ScriptedDetector | None = None) -> None:
+        arrived = threading.Event()
+        self.steps: list[Step] = []
+        self.beats = 0
+        self.gate = threading.Event()  # closed, it holds the loop inside of on_step
+        self.gate.set()
+        self.slots = {camera: FrameSlot(arrived) for camera in cameras}
+        detector = detector or ScriptedDetector()
+        feeds = [(slot, self._pipeline(camera, detector)) for camera, slot in self.slots.items()]
+        self.loop = AnalysisLoop(feeds, arrived, self._note)
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.loop.run, args=(self.stop, self._beat))
+
+    def _pipeline(self, camera: str, detector: ScriptedDetector) -> CameraPipeline:
+        tracker = ByteTrack(TrackerParams(min_hits=1))
+        return CameraPipeline(camera, detector, tracker, Presence(camera, detector.info.class_names))
+
+    def _note(self, step: Step) -> None:
+        self.steps.append(step)
+        assert self.gate.wait(WAIT_S)
+
+    def _beat(self) -> None:
+        self.beats += 1
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.gate.set()
+        self.stop.set()
+        self.thread.join(WAIT_S)
+        assert not self.thread.is_alive()
+
+    def put(self, camera: str, index: int, *, bad: bool = False) -> None:
+        self.slots[camera].put(frame_of(camera, index, bad=bad))
+
+    @property
+    def seen(self) -> list[tuple[str, int]]:
+        return [(step.frame.camera, step.frame.index) for step in self.steps]
+
+    def wait_until(self, condition) -> None:
+        deadline = time.monotonic() + WAIT_S
+        while not condition():
+            assert time.monotonic() < deadline, self.seen
+            time.sleep(0.002)
+
+
+def test_each_frame_becomes_a_step():
+    """Frames of a camera come out in order, tracked and counted."""
+    with Running("a") as running:
+        for index in range(5):
+            running.put("a", index)
+            running.wait_until(lambda wanted=index + 1: len(running.steps) == wanted)
+    assert running.seen == [("a", index) for index in range(5)]
+    assert [step.observation.counts[0].unique for step in running.steps] == [1, 0, 0, 0, 0]
+    assert running.loop.analysed == {"a": 5}
+
+
+def test_cameras_take_turns():
+    """A camera that always has a frame waiting does not keep the others from theirs."""
+    with Running("busy", "calm", "quiet") as running:
+        running.gate.clear()
+        running.put("busy", 0)
+        running.wait_until(lambda: running.steps)
+        for index in range(1, 4):
+            running.put("busy", index)  # while the loop is held: only the newest will be left
+        running.put("calm", 0)
+        running.put("quiet", 0)
+        running.gate.set()
+        running.wait_until(lambda: len(running.steps) == 4)
+    assert running.seen == [("busy", 0), ("calm", 0), ("quiet", 0), ("busy", 3)]
+
+
+def test_each_camera_has_its_own_tracks():
+    """Ids count from 1 for each camera, though one detector and one thread serve all."""
+    with Running("a", "b") as running:
+        for camera in ("a", "b"):
+            running.put(camera, 0)
+        running.wait_until(lambda: len(running.steps) == 2)
+    assert [step.tracks.track_ids.tolist() for step in running.steps] == [[1], [1]]
+
+
+@pytest.mark.parametrize("error", [ValueError, RejectedError, cv2.error])
+def test_bad_frames_stop_nobody(error):
+    """Frames that cannot be analysed are counted and logged once, and the other camera and the next frames go on."""
+    with capture_logs() as logs, Running("bad", "good", detector=ScriptedDetector(error)) as running:
+        for index in range(4):
+            running.put("bad", index, bad=True)
+            running.put("good", index)
+            running.wait_until(lambda wanted=index + 1: running.loop.rejected["bad"] == wanted)
+            running.wait_until(lambda wanted=index + 1: running.loop.analysed["good"] == wanted)
+        running.put("bad", 4)
+        running.wait_until(lambda: running.loop.analysed["bad"] == 1)
+    assert running.loop.rejected == {"bad": 4, "good": 0}
+    assert [entry["event"] for entry in logs] == ["frame_rejected", "frames_analysed_again"]
+    assert "this picture is bad" in logs[0]["error"]
+    assert logs[1]["rejected"] == 4
+
+
+def test_fault_of_the_program_ends_the_thread():
+    """An error that no frame can cause is not swallowed: the supervisor is to see it."""
+    running = Running("a", detector=ScriptedDetector(ZeroDivisionError))
+    running.put("a", 0, bad=True)
+    with pytest.raises(ZeroDivisionError):
+        running.loop.run(running.stop, lambda: None)
+
+
+def test_idle_loop_beats_and_stops():
+    """Without any frame it beats about twice a second, does not spin, and stops within a second."""
+    with Running("a") as running:
+        time.sleep(1.2)
+        assert 2 <= running.beats <= 6
+        started = time.monotonic()
+        running.stop.set()
+        running.thread.join(WAIT_S)
+    assert time.monotonic() - started < 1
