@@ -78,9 +78,10 @@ class Detections:
 class Tracks:
     """The confirmed tracks that were seen in one frame, N of them.
 
-    ``boxes``, ``scores`` and ``class_ids`` are those of the detection matched in this frame; ``track_ids`` are unique
-    per camera and never used again by the same tracker. ``fresh`` marks tracks that are reported for the first time:
-    each track is fresh in exactly one frame, which is what "counted once" means.
+    ``boxes`` and ``scores`` are those of the detection matched in this frame; ``class_ids`` are the tracks' own, which
+    one odd detection does not change. ``track_ids`` are unique per camera and never used again by the same tracker.
+    ``fresh`` marks tracks that are reported for the first time: each track is fresh in exactly one frame, which is what
+    "counted once" means.
     """
 
     track_ids: Ids
