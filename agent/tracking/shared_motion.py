@@ -9,7 +9,7 @@ _MIN_SUPPORT = 3
 _MIN_SUPPORT_RATIO = 0.5
 _SIZE_TOLERANCE = 1.5  # sides of one object in two frames differ by less than this factor
 _RADIUS_PER_SIDE = 0.25  # shifts that differ by less than this part of a side are the same shift
-_MIN_RADIUS_PX = 4.0  # bounds the number of bins when boxes are tiny
+_MOST_BINS = 1000  # on either axis, however tiny the boxes and however far apart
 
 _Column = NDArray[np.float64]
 
@@ -34,7 +34,8 @@ def shared_shift(before: Boxes, after: Boxes) -> tuple[float, float] | None:
     right, down, owners = _votes(before, after)
     if len(owners) < needed:
         return None
-    radius = max(_RADIUS_PER_SIDE * float(np.median(after[:, 2:] - after[:, :2])), _MIN_RADIUS_PX)
+    span = max(float(np.ptp(right)), float(np.ptp(down)))
+    radius = max(_RADIUS_PER_SIDE * float(np.median(after[:, 2:] - after[:, :2])), span / _MOST_BINS)
     peak = _densest(right, down, radius)
     agree = (np.abs(right - peak[0]) <= radius) & (np.abs(down - peak[1]) <= radius)
     if len(np.unique(owners[agree])) < needed:

@@ -1,6 +1,7 @@
 """What holds for the tracker whatever it is shown, and at whatever times."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,3 +65,21 @@ def test_same_frames_same_tracks(story):
             [(r.track_ids.tolist(), r.boxes.tolist(), r.class_ids.tolist(), r.fresh.tolist()) for r in played]
         )
     assert reports[0] == reports[1]
+
+
+far = st.floats(-1e6, 1e6, width=32) | st.floats(-2, 2, width=32)
+wild_rows = st.lists(st.tuples(far, far, far, far, st.floats(0, 1, width=32)), max_size=5)
+
+
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(wild_rows, st.integers(1, 3)), max_size=6), st.data())
+def test_no_numbers_break_it(story, data):
+    """Boxes of any place and shape, seen several times in a row at any intervals, neither overflow nor raise."""
+    tracker = ByteTrack()
+    now_s = 0.0
+    for rows, times in story:
+        for _ in range(times):
+            now_s += data.draw(pauses_s)
+            report = tracker.update(seen(*rows), at(now_s))
+            assert len(report) <= len(rows)

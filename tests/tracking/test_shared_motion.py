@@ -47,8 +47,10 @@ def test_other_sizes_do_not_vote():
     assert shared_shift(boxes(CENTRES), boxes(CENTRES, SIDES * 3)) is None
 
 
-def test_tiny_boxes_in_a_large_frame():
-    """Boxes of a pixel all over a large frame are handled without a huge grid of bins."""
-    centres = np.random.default_rng(4).uniform(0, 8000, (50, 2))
-    ones = np.ones((50, 2))
-    assert shared_shift(boxes(centres, ones), boxes(centres + 30, ones)) == pytest.approx((30, 30), abs=0.1)
+@pytest.mark.parametrize("farthest", [8000, 1_000_000])
+def test_tiny_boxes_far_apart(farthest):
+    """Boxes of a pixel all over a large frame, or far outside of it, are handled without a huge grid of bins."""
+    centres = np.random.default_rng(4).uniform(0, farthest, (50, 2))
+    shift = farthest / 250
+    found = shared_shift(boxes(centres, np.ones((50, 2))), boxes(centres + shift, np.ones((50, 2))))
+    assert found == pytest.approx((shift, shift), rel=0.01)
