@@ -35,7 +35,8 @@ class IngestSession:
         self._acks: dict[tuple[Box, str], AckMessage] = {}  # by box and stream: bounded by how many boxes there are
         self._ack_window = min(ACK_WINDOW, opened.receive_maximum)
         self._acks_handed: set[int] = set()
-        data = [topic_filter(channel, share=SHARE) for channel in DATA_CHANNELS]
+        # A group for each channel: rumqttd knows one filter a group, and forgets the others.
+        data = [topic_filter(channel, share=f"{SHARE}-{channel}") for channel in DATA_CHANNELS]
         connection.subscribe(*data, *(topic_filter(channel) for channel in ABOUT_BOXES))
 
     def handle(self, event: Event, now_s: float) -> None:

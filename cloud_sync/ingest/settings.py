@@ -9,7 +9,7 @@ from cloud_sync.mqtt import BrokerSettings
 class IngestSettings:
     """Where from and where to.
 
-    ``client_id`` is stable, so that the broker keeps the session of a worker that restarts; each worker needs its own.
+    ``client_id``: each worker needs its own; stable where the broker shall keep the session of one that restarts.
     """
 
     broker: BrokerSettings
@@ -19,6 +19,8 @@ class IngestSettings:
     batch_s: float = 0.05  # a batch is committed when its first message has waited so long
     # Unacknowledged messages that the broker may send: two batches, one being stored while one travels.
     receive_maximum: int = 200
-    session_expiry_s: int = 3600
+    # How long the broker keeps what comes while the worker is away; 0: not at all, the boxes send it again. Safe with
+    # any broker is 0: rumqttd 0.20 crashes when the client of a shared subscription with a session disconnects.
+    session_expiry_s: int = 0
     retry_first_s: float = 1.0
     retry_most_s: float = 60.0

@@ -97,7 +97,7 @@ class IngestWorker:
     def _connect_once(self, stop: threading.Event, on_ready: Callable[[], None]) -> Closed:
         options = ConnectOptions(
             client_id=self._settings.client_id,
-            clean_start=False,
+            clean_start=self._settings.session_expiry_s == 0,
             session_expiry_s=self._settings.session_expiry_s,
             receive_maximum=self._settings.receive_maximum,
             manual_ack=True,

@@ -35,9 +35,10 @@ class Mosquitto:
         self._process.kill()
         self._process.wait()
 
-    def freeze(self) -> None:
+    def reload(self) -> None:
+        """Read the files again that its configuration names."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self._process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
         if self._process is not None:

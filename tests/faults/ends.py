@@ -167,7 +167,8 @@ class BoxEnd:
         """End it cleanly; return how long that took."""
         started = time.monotonic()
         self._stop_uplink.set()
-        if self._uplink_thread is not None:
+        if self.uplink is not None and self._uplink_thread is not None:
+            self.uplink.notify()
             self._uplink_thread.join(10)
             assert not self._uplink_thread.is_alive()
             self._uplink_thread = None
@@ -176,6 +177,7 @@ class BoxEnd:
     def close(self) -> None:
         self.stop_uplink()
         self._stop_writer.set()
+        self.writer.submit(lambda _connection: None)  # so that it notices
         self._writer_thread.join(10)
         self._read.dispose()
         self._write.dispose()

@@ -1,0 +1,43 @@
+"""Either end as a process of its own, for tests that kill it."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from cloud_sync.ingest import IngestSettings, run_ingest
+from cloud_sync.mqtt import BrokerSettings
+from tests.faults.ends import BoxEnd, eventually, fast_settings, utc_ms
+
+
+def start_process(kind: str, database: Path, url: str, *more: str) -> subprocess.Popen[str]:
+    """Start an end, and wait until it is online."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.processes", kind, str(database), url, *more],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    while (line := process.stdout.readline()) != "ready\n":
+        assert line, "it ended before it was ready"
+    threading.Thread(target=process.stdout.read, daemon=True).start()  # so that its log does not fill the pipe
+    return process
+
+
+def _uplink(database: Path, url: str) -> None:
+    box = BoxEnd(database)
+    uplink = box.start_uplink(fast_settings(url))
+    eventually(lambda: uplink.status().state == "online")
+    print("ready", flush=True)
+    threading.Event().wait()
+
+
+def _ingest(database: Path, url: str, client_id: str = "hedgerow-ingest") -> None:
+    settings = IngestSettings(BrokerSettings(url), f"sqlite:///{database}", client_id, batch_messages=3)
+    run_ingest(settings, threading.Event(), utc_ms=utc_ms, on_ready=lambda: print("ready", flush=True))
+
+
+if __name__ == "__main__":
+    kind, path, url, *more = sys.argv[1:]
+    {"uplink": _uplink, "ingest": _ingest}[kind](Path(path), url, *more)
