@@ -1,0 +1,37 @@
+"""From the address in the configuration to a source."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from agent.capture.images import IMAGE_SUFFIXES, ImageSource
+from agent.capture.orchard import parse_orchard
+from agent.capture.repeat import RepeatedSource
+from agent.capture.simulated import OrchardSource
+from agent.capture.source import Source
+from agent.capture.video import VideoSource
+from agent.clock import Clock
+from agent.config import CameraConfig
+
+
+def create_source(camera: CameraConfig, clock: Clock) -> Source:
+    """Return the source of a camera, not yet open: no device, file or socket is touched but to see what a path is.
+
+    Raises:
+        ConfigError: The address is wrong; the message names the camera, what was found and what is allowed.
+    """
+    if camera.source.startswith("sim:"):
+        return OrchardSource(parse_orchard(camera.source))
+    path = _path(camera.source)
+    source: Source
+    if path is not None and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES):
+        source = ImageSource(path, fps=camera.fps)
+    else:
+        source = VideoSource(str(path or camera.source), clock, timeout_s=camera.stall_timeout_s)
+    return RepeatedSource(source) if camera.loop else source
+
+
+def _path(source: str) -> Path | None:
+    """Return the path of a local source, or None for one on the network."""
+    if source.startswith("file:"):
+        return Path(unquote(urlsplit(source).path))
+    return None if "://" in source else Path(source).expanduser()

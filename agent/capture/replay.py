@@ -1,0 +1,35 @@
+"""A recording as fast as its reader takes it."""
+
+from collections.abc import Iterator
+
+from agent.capture.factory import create_source
+from agent.capture.source import BrokenError, public_address
+from agent.capture.timeline import Playback, Sampler
+from agent.clock import Clock
+from agent.config import CameraConfig
+from agent.types import Frame
+
+
+def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
+    """Yield the frames of a recording, once, at most ``camera.fps`` a second of its own time; none is dropped.
+
+    Frames are dated by the recording's time, counted from now: a later stage sees the same intervals as if it had
+    watched, however fast or slow it is. A simulated orchard has no end: stop reading.
+
+    Raises:
+        ConfigError: The address is wrong.
+        SourceError: The recording cannot be opened or read on, or is live.
+    """
+    source = create_source(camera.model_copy(update={"loop": False}), clock)
+    try:
+        source.open()
+        if not source.recorded:
+            raise BrokenError(f"{public_address(camera.source)}: is live; only a recording can be replayed")
+        start = clock.now()
+        playback, sampler = Playback(start, keep_up=False), Sampler(camera.fps)
+        while (picture := source.read()) is not None:
+            captured = playback.place(picture.stream_ns, start)
+            if sampler.wants(captured.monotonic_ns):
+                yield Frame(camera.name, picture.index, captured, picture.to_bgr())
+    finally:
+        source.close()

@@ -1,0 +1,103 @@
+"""What every source of pictures can do, and how it can fail."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from agent.errors import RetryableError
+from agent.types import CameraState, Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One picture of a stream, not yet converted: most pictures of a fast camera are never wanted.
+
+    ``index`` counts the pictures of the stream since it was opened, from 0. ``stream_ns`` is the stream's own time
+    of it, from any origin; None where the stream has none that can be trusted. ``to_bgr`` converts; call it before
+    the next ``read``, at most once. It may raise SourceError.
+    """
+
+    index: int
+    stream_ns: int | None
+    to_bgr: Callable[[], Image]
+
+
+class Source(Protocol):
+    """A stream of pictures, used by one thread. It may be opened again after it was closed, and then begins anew."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it waits for its reader, as a file does, and has times of its own to be played at.
+
+        Otherwise pictures come when they come, as from a camera. Known once it is open.
+        """
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """How many pictures or packets were damaged and left out so far."""
+        ...
+
+    def open(self) -> None:
+        """Connect. Raises SourceError."""
+        ...
+
+    def read(self) -> Picture | None:
+        """Return the next picture, or None at the end of the stream. Raises SourceError."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything; also when it is not open."""
+        ...
+
+
+class SourceError(RetryableError):
+    """A source gave no picture. The message is one line that names its address, without credentials."""
+
+    state: ClassVar[CameraState] = CameraState.FAILED
+
+
+class UnreachableError(SourceError):
+    """Nobody answers at that address, or it is refused, or there is no such file or device."""
+
+    state = CameraState.UNREACHABLE
+
+
+class UnauthorisedError(SourceError):
+    """The camera, server or system wants other credentials."""
+
+    state = CameraState.UNAUTHORISED
+
+
+class StalledError(SourceError):
+    """Connected, but no picture came within the timeout."""
+
+    state = CameraState.STALLED
+
+
+class BrokenError(SourceError):
+    """The data cannot be read or decoded."""
+
+    state = CameraState.FAILED
+
+
+class EndedError(SourceError):
+    """A live stream was ended by the other side."""
+
+    state = CameraState.ENDED
+
+
+_USER_AND_PASSWORD = re.compile(
+    r"^(?P<start>[a-z0-9+.-]+://[^/:@?#]*):(?!\d{1,5}([/?#]|$)).*@", re.IGNORECASE | re.DOTALL
+)
+_SECRET_PARAMETER = re.compile(r"(?P<key>[?&][^=&]*(?:pass|pwd|secret|token|key|auth)[^=&]*=)[^&#]*", re.IGNORECASE)
+
+
+def public_address(address: str) -> str:
+    """Return an address as it may be shown and logged: passwords and secret parameters are replaced by ``***``.
+
+    A password that holds ``/`` or ``@`` is removed whole, too, at the price of more than it.
+    """
+    hidden = _USER_AND_PASSWORD.sub(r"\g<start>:***@", address)
+    return _SECRET_PARAMETER.sub(r"\g<key>***", hidden)

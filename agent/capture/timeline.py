@@ -1,0 +1,77 @@
+"""When a picture was taken, and whether it is wanted."""
+
+from agent.types import Instant
+
+_LATE_NS = 500_000_000
+_DRIFT = 0.001  # how much a camera's clock may be slower than ours; quartz is ten times better
+_LONGEST_LAG_NS = 10_000_000_000
+
+
+def shifted(instant: Instant, by_ns: int) -> Instant:
+    """Return the instant so many nanoseconds later on both clocks."""
+    return Instant(instant.utc_ns + by_ns, instant.monotonic_ns + by_ns, instant.boot)
+
+
+class Playback:
+    """Plays a recording: its first picture is taken to be from the moment of the start, the others follow its times.
+
+    A player that falls behind goes on from where it is instead of hurrying, and the pictures are dated accordingly.
+    """
+
+    def __init__(self, start: Instant, *, keep_up: bool = True) -> None:
+        """Begin at ``start``; without ``keep_up`` the recording's times hold however slow the player is."""
+        self._start, self._keep_up = start, keep_up
+
+    def place(self, stream_ns: int | None, now: Instant) -> Instant:
+        """Return when a picture is due; one without a time is due at the start."""
+        stream_ns = stream_ns or 0
+        due = shifted(self._start, stream_ns)
+        late_ns = now.monotonic_ns - due.monotonic_ns
+        if self._keep_up and late_ns > _LATE_NS:
+            self._start = shifted(now, -stream_ns)
+            return now
+        return due
+
+
+class Arrivals:
+    """Dates the pictures of a live stream by its own time, anchored to the fastest arrivals.
+
+    A picture arrives at the time it was taken plus a delay. The stream's time is regular but its origin unknown; the
+    smallest difference seen between arrival and stream time is the best guess of that origin, and the delays of all
+    slower pictures show against it. A stream whose time is missing, stands still or jumps is dated by arrival.
+    """
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._origin_ns: int | None = None
+        self._last_ns = 0
+
+    def place(self, stream_ns: int | None, now: Instant) -> Instant:
+        """Return when a picture that arrives now was taken: never later than now, never before the one before it."""
+        if stream_ns is None:
+            self._origin_ns = None
+            return now
+        origin_ns = now.monotonic_ns - stream_ns
+        if self._origin_ns is not None and stream_ns > self._last_ns:
+            crept_ns = self._origin_ns + round((stream_ns - self._last_ns) * _DRIFT)
+            origin_ns = min(origin_ns, crept_ns) if origin_ns - crept_ns < _LONGEST_LAG_NS else origin_ns
+        self._origin_ns, self._last_ns = origin_ns, stream_ns
+        return shifted(now, stream_ns + origin_ns - now.monotonic_ns)
+
+
+class Sampler:
+    """Picks at most so many pictures a second, evenly."""
+
+    def __init__(self, fps: float) -> None:
+        """Pick the first picture, and then ``fps`` a second."""
+        self._period_ns = round(1_000_000_000 / fps)
+        self._due_ns: int | None = None
+
+    def wants(self, captured_ns: int) -> bool:
+        """Say whether the picture of this time, on any clock that rises, is wanted."""
+        if self._due_ns is None or not -2 * self._period_ns < captured_ns - self._due_ns < self._period_ns:
+            self._due_ns = captured_ns  # the first, or after a gap or a jump
+        if captured_ns < self._due_ns - self._period_ns // 10:  # a little early is on time: cameras are not exact
+            return False
+        self._due_ns += self._period_ns
+        return True

@@ -1,0 +1,133 @@
+"""RTSP cameras: served by a real server, killed, frozen and restarted."""
+
+import signal
+import socket
+import threading
+from itertools import pairwise
+
+from agent.types import CameraState
+from tests.capture.cameras import RtspServer, Watcher, make_video, number_of, wait_for
+
+
+def test_frames_arrive(rtsp: RtspServer, watch: Watcher) -> None:
+    """An RTSP stream over TCP is live, its frames are decoded in order and dated before now."""
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"), fps=30)
+    frames = [cam.slot.take(5) for _ in range(6)]
+    assert all(frame is not None for frame in frames)
+    captured = [frame.captured.monotonic_ns for frame in frames]
+    assert captured == sorted(captured)
+    assert all(0 <= number_of(frame) < 45 for frame in frames)
+    status = cam.grabber.status()
+    assert (status.state, status.detail, status.width, status.height) == (CameraState.LIVE, "", 160, 120)
+    assert status.frames_captured >= 6
+
+
+def test_sampling_on_the_streams_time(rtsp: RtspServer, watch: Watcher) -> None:
+    """At 5 frames a second of a stream of 15, each third frame is delivered."""
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"), fps=5)
+    frames = [cam.slot.take(5) for _ in range(5)]
+    assert {b.index - a.index for a, b in pairwise(frames)} == {3}
+
+
+def test_killed_server_comes_back(rtsp: RtspServer, watch: Watcher) -> None:
+    """When the server dies, the camera is told lost, tries again, and is live again after the server's restart."""
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"))
+    wait_for(lambda: cam.seen(CameraState.LIVE))
+    rtsp.kill()
+    wait_for(lambda: cam.grabber.status().state is CameraState.UNREACHABLE)
+    assert "refused" in cam.grabber.status().detail
+    rtsp.start()
+    wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+    assert cam.grabber.status().reconnects == 1
+    assert cam.slot.take(5) is not None
+
+
+def test_new_frame_size_after_reconnect(rtsp: RtspServer, watch: Watcher) -> None:
+    """A camera that comes back with another frame size is taken as it comes."""
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"))
+    wait_for(lambda: cam.seen(CameraState.LIVE))
+    rtsp.kill()
+    make_video(rtsp.folder / "video.mp4", width=320, height=180)
+    rtsp.start()
+    wait_for(lambda: cam.grabber.status().width == 320)
+    frame = cam.slot.take(5)
+    while frame.image.shape[1] != 320:
+        frame = cam.slot.take(5)
+    assert frame.image.shape == (180, 320, 3)
+
+
+def test_frozen_server_is_stalled(rtsp: RtspServer, watch: Watcher) -> None:
+    """A server that freezes makes the camera stalled, not ended, and it is live again when the server thaws."""
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"))
+    wait_for(lambda: cam.seen(CameraState.LIVE))
+    rtsp.signal(signal.SIGSTOP)
+    wait_for(lambda: len(cam.states) >= 2)
+    assert cam.states[1].state is CameraState.STALLED
+    rtsp.signal(signal.SIGCONT)
+    wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+
+
+def test_frozen_before_the_connection(rtsp: RtspServer, watch: Watcher) -> None:
+    """A server that accepts a connection and never answers is stalled, not unreachable."""
+    rtsp.start()
+    rtsp.signal(signal.SIGSTOP)
+    cam = watch(rtsp.url("video.mp4"))
+    wait_for(lambda: bool(cam.states))
+    assert cam.states[0].state is CameraState.STALLED
+
+
+def test_end_of_a_live_stream(rtsp: RtspServer, watch: Watcher) -> None:
+    """A live stream that ends is told ended, and opened again."""
+    make_video(rtsp.folder / "video.mp4", frames=24)
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4", loop=False))
+    wait_for(lambda: len(cam.states) >= 3)
+    assert [status.state for status in cam.states[:3]] == [CameraState.LIVE, CameraState.ENDED, CameraState.LIVE]
+    assert cam.thread.is_alive()
+
+
+def test_unknown_stream(rtsp: RtspServer, watch: Watcher) -> None:
+    """A stream that the server does not know is a failure that names it, without the password."""
+    rtsp.start()
+    cam = watch(rtsp.url("other.mp4"))
+    wait_for(lambda: bool(cam.states))
+    assert cam.states[0].state is CameraState.FAILED
+    assert "404" in cam.states[0].detail
+    assert f"rtsp://user:***@127.0.0.1:{rtsp.port}/other.mp4" in cam.states[0].detail
+
+
+def test_refused_port(free_port: int, watch: Watcher) -> None:
+    """A port where nobody listens is unreachable."""
+    cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
+    wait_for(lambda: bool(cam.states))
+    assert cam.states[0].state is CameraState.UNREACHABLE
+
+
+def test_wrong_password(free_port: int, watch: Watcher) -> None:
+    """A server that answers 401 makes the camera unauthorised, and the password appears nowhere."""
+    with socket.create_server(("127.0.0.1", free_port)) as listener:
+        threading.Thread(target=_refuse, args=(listener,), daemon=True).start()
+        cam = watch(f"rtsp://admin:s3cret@127.0.0.1:{free_port}/x")
+        wait_for(lambda: bool(cam.states))
+        assert cam.states[0].state is CameraState.UNAUTHORISED
+        assert "s3cret" not in cam.states[0].detail
+        cam.stop.set()
+        cam.thread.join(5)
+
+
+def _refuse(listener: socket.socket) -> None:
+    """Answer 401 to each request of each RTSP client."""
+    while True:
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return
+        with client:
+            while request := client.recv(4096):
+                number = request.split(b"CSeq: ")[1].split(b"\r\n")[0]
+                client.sendall(b"RTSP/1.0 401 Unauthorized\r\nCSeq: " + number + b"\r\n\r\n")

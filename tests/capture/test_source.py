@@ -1,0 +1,75 @@
+"""What all sources have in common, and how their addresses are shown."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.capture import create_source, public_address
+from agent.clock import SystemClock
+from agent.config import CameraConfig
+from tests.capture.cameras import make_video
+
+
+@pytest.fixture(params=["video", "looped video", "folder", "orchard"])
+def source_settings(request, tmp_path: Path) -> dict[str, object]:
+    """The configuration of each kind of recording."""
+    if request.param == "orchard":
+        return {"source": "sim:orchard?width=160&height=120"}
+    if request.param == "folder":
+        for i in range(5):
+            cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((120, 160, 3), 40 * i, np.uint8))
+        return {"source": str(tmp_path)}
+    path = make_video(tmp_path / "video.mp4", frames=5)
+    return {"source": str(path), "loop": request.param.startswith("looped")}
+
+
+def test_contract(source_settings: dict[str, object]) -> None:
+    """Every recording numbers its pictures from 0, dates them ever later, and begins anew after close and open."""
+    source = create_source(CameraConfig.model_validate({"name": "cam", **source_settings}), SystemClock())
+    source.close()
+    first_round: list[np.ndarray] = []
+    for _ in range(2):
+        source.open()
+        assert source.recorded
+        pictures = []
+        for index in range(5):
+            picture = source.read()
+            assert picture.index == index
+            pictures.append((picture.stream_ns, picture.to_bgr()))
+        times = [time_ns for time_ns, _ in pictures]
+        assert times[0] == 0
+        assert times == sorted(set(times))
+        assert all(image.shape == (120, 160, 3) and image.dtype == np.uint8 for _, image in pictures)
+        first_round = first_round or [image for _, image in pictures]
+        assert all(np.array_equal(a, b) for a, (_, b) in zip(first_round, pictures, strict=True))
+        source.close()
+        source.close()
+    assert source.skipped == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://admin:secret@10.0.0.5:554/stream1", "rtsp://admin:***@10.0.0.5:554/stream1"),
+        ("rtsp://admin:pa/ss@wo:rd@10.0.0.5/x", "rtsp://admin:***@10.0.0.5/x"),
+        ("rtsp://10.0.0.5:554/cam@2x", "rtsp://10.0.0.5:554/cam@2x"),
+        ("rtsp://:secret@10.0.0.5/x", "rtsp://:***@10.0.0.5/x"),
+        ("http://cam/video?user=a&password=secret&size=2", "http://cam/video?user=a&password=***&size=2"),
+        ("http://cam/video?auth_token=secret", "http://cam/video?auth_token=***"),
+        ("/videos/a.mp4", "/videos/a.mp4"),
+        ("sim:orchard?seed=1", "sim:orchard?seed=1"),
+    ],
+)
+def test_public_address(address: str, shown: str) -> None:
+    """What is shown of an address holds no password, and is else as it was."""
+    assert public_address(address) == shown
+
+
+@given(password=st.text(min_size=1).filter(lambda text: not text[0].isdigit()))
+def test_no_password_is_shown(password: str) -> None:
+    """Whatever the password, it is replaced whole."""
+    assert public_address(f"rtsp://user:{password}@host/stream") == "rtsp://user:***@host/stream"
