@@ -18,7 +18,10 @@ from agent.errors import HedgerowError
 from agent.status import BoxStatus
 from agent.web.guard import Guard
 from agent.web.live import LiveView
-from agent.web.stream import LiveStreams, camera_of
+from agent.web.shared_call import SharedCall
+from agent.web.stream import LiveStreams, camera_of, stop_of
+
+STATUS_TIMEOUT_S = 4.0
 
 _STATIC = Path(__file__).resolve().parent / "static"
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -28,14 +31,16 @@ def create_app(status: Callable[[], BoxStatus], live: LiveView, *, password: str
     """Make the status page as an ASGI application.
 
     Args:
-        status: Called in a worker thread for each look at ``/api/status``, maybe several at a time. When it raises a
-            ``HedgerowError``, the page says the message.
+        status: Called in a thread of its own when somebody looks, never twice at a time. When it raises a
+            ``HedgerowError``, the page says the message; when it takes longer than ``STATUS_TIMEOUT_S``, that.
         live: The pictures.
         password: None only when the page listens on loopback alone.
 
     Raises:
         ValueError: The password is empty.
     """
+    if password == "":
+        raise ValueError("the page's password is empty")
     page = _Page(status, live)
     return Starlette(
         routes=[
@@ -55,14 +60,13 @@ class _Page:
     """The addresses that tell of this box."""
 
     def __init__(self, status: Callable[[], BoxStatus], live: LiveView) -> None:
-        self._status = status
+        self._status = SharedCall(status, "page-status")
         self._live = live
         self.streams = LiveStreams(live)
 
-    async def status(self, _request: Request) -> Response:
-        # Abandoned on cancel: a database that does not answer must not keep the server from stopping.
+    async def status(self, request: Request) -> Response:
         try:
-            status = await run_sync(self._status, abandon_on_cancel=True)
+            status = await self._status.result(stop_of(request), timeout_s=STATUS_TIMEOUT_S)
         except HedgerowError as error:
             return JSONResponse({"error": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE, _NO_STORE)
         return JSONResponse({**status.as_dict(), "live": self._live_facts()}, headers=_NO_STORE)

@@ -40,12 +40,7 @@ class Guard:
             app: What answers those who may ask.
             password: For HTTP Basic, any user name. None: only requests addressed to loopback are answered, which
                 keeps out web sites that point a name of their own at it (DNS rebinding).
-
-        Raises:
-            ValueError: The password is empty.
         """
-        if password == "":
-            raise ValueError("the page's password is empty")
         self._app = app
         self._digest = sha256(password.encode()).digest() if password is not None else None
         self._wrong = 0

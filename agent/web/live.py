@@ -152,10 +152,11 @@ def _encode(image: Image) -> bytes:
 
 def _in_words(age_s: float) -> str:
     """Say an age coarsely, so that an old picture is not drawn anew each second for ever."""
-    if age_s < 60:
-        return f"{age_s:.0f} s"
-    if age_s < 3600:
-        return f"{age_s // 60:.0f} min"
-    if age_s < 48 * 3600:
-        return f"{age_s // 3600:.0f} h"
-    return f"{age_s // 86400:.0f} days"
+    whole = int(age_s)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h"
+    return f"{whole // 86400} days"

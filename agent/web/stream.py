@@ -21,6 +21,9 @@ LOOK_EVERY_S = 0.1
 
 _GOODBYE_S = 0.3
 _BOUNDARY = "hedgerow-picture"
+_PART_HEAD = f"--{_BOUNDARY}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
+"""Sent at once after the picture before it: Chromium shows a part when it has read the head of the next one."""
+
 _HEADERS = (
     (b"content-type", f"multipart/x-mixed-replace; boundary={_BOUNDARY}".encode()),
     (b"cache-control", b"no-store"),
@@ -39,6 +42,12 @@ def camera_of(request: Request, live: LiveView) -> str:
         known = ", ".join(live.cameras)
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no camera is named {name!r}; there are: {known}")
     return name
+
+
+def stop_of(request: Request) -> Event:
+    """Return the event that ends the server; one that never comes where the page runs in another server than ours."""
+    stop: Event = getattr(request.state, "stop", None) or Event()
+    return stop
 
 
 class LiveStreams:
@@ -64,10 +73,9 @@ class LiveStreams:
         if self._viewers[camera] >= VIEWERS_MAX:
             error = f"{VIEWERS_MAX} viewers watch this camera already; ask for snapshot.jpg instead"
             raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, error, {"Retry-After": "10"})
-        stop: Event = getattr(request.state, "stop", None) or Event()
         self._viewers[camera] += 1
         try:
-            await self._stream(camera, stop, receive, send)
+            await self._stream(camera, stop_of(request), receive, send)
         finally:
             self._viewers[camera] -= 1
 
@@ -75,10 +83,9 @@ class LiveStreams:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(_until_over, stop, receive, tasks.cancel_scope)
             await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": [*_HEADERS]})
-            # The boundary ends a part as soon as it is sent: browsers show a part when they see its end.
-            await send(_body(f"--{_BOUNDARY}\r\n".encode()))
+            await send(_body(_PART_HEAD))
             async for picture in self._pictures(camera):
-                await send(_body(_part(picture)))
+                await send(_body(picture.jpeg + b"\r\n" + _PART_HEAD))
         with anyio.move_on_after(_GOODBYE_S):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -103,8 +110,3 @@ async def _until_over(stop: Event, receive: Receive, scope: anyio.CancelScope) -
 
 def _body(data: bytes) -> dict[str, object]:
     return {"type": "http.response.body", "body": data, "more_body": True}
-
-
-def _part(picture: Picture) -> bytes:
-    head = f"Content-Type: image/jpeg\r\nContent-Length: {len(picture.jpeg)}\r\n\r\n"
-    return b"".join((head.encode(), picture.jpeg, f"\r\n--{_BOUNDARY}\r\n".encode()))

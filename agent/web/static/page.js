@@ -126,7 +126,7 @@ function show(status) {
   tone(document.body, mood);
   say($("headline"), headline);
   say($("lines"), lines.join(" "));
-  document.title = `${headline} – ${status.device}`;
+  document.title = `${headline} · ${status.device}`;
   const names = new Set(status.cameras.map((camera) => camera.camera));
   for (const [name, element] of cards) {
     if (names.has(name)) continue;
@@ -153,12 +153,11 @@ function unheard(problem) {
   say($("silence"), `${problem}${age} Trying again.`);
   $("silence").hidden = false;
   document.body.classList.add("silent");
-  if (heardAt === null) say($("headline"), "No answer yet");
-  else document.title = "No answer – Hedgerow";
+  document.title = "No answer · Hedgerow";
   images.pause();
 }
 
-// An absolute address without user and password: fetch refuses those that a person may have typed.
+// From the origin, which is without the user and password that a person may have typed: browsers refuse those here.
 const STATUS = new URL("/api/status", location.origin);
 
 async function ask() {

@@ -24,10 +24,14 @@ export class LiveImages {
 
   add(name, figure) {
     const image = figure.querySelector("img");
-    const entry = { name, figure, image, visible: false, mode: "off", streamAfter: 0, streamSince: 0, viewers: 0 };
+    const still = figure.querySelector("canvas");
+    const entry = { name, figure, image, still, visible: false, mode: "off", streamAfter: 0, streamSince: 0, viewers: 0 };
     this.#images.set(name, entry);
     figure.dataset.name = name;
-    image.addEventListener("load", () => veil(entry, ""));
+    image.addEventListener("load", () => {
+      veil(entry, "");
+      keep(entry);
+    });
     image.addEventListener("error", () => this.#failed(entry));
     offerFullScreen(figure);
     this.observer.observe(figure);
@@ -42,20 +46,22 @@ export class LiveImages {
 
   // How many watch this camera, as the box counts them.
   told(name, viewers) {
-    this.#images.get(name).viewers = viewers;
+    const entry = this.#images.get(name);
+    entry.viewers = viewers;
+    keep(entry);
   }
 
-  // The box is silent: keep what is shown, and ask for nothing.
+  // The box is silent: show what was seen last, and ask for nothing.
   pause() {
     if (this.#paused) return;
     this.#paused = true;
-    for (const entry of this.#images.values()) entry.mode = "off";
+    this.#images.forEach(stop);
   }
 
   resume() {
     if (!this.#paused) return;
     this.#paused = false;
-    for (const entry of this.#images.values()) entry.streamAfter = 0;
+    this.#images.forEach((entry) => { entry.streamAfter = 0; });
     this.#arrange();
   }
 
@@ -92,7 +98,7 @@ export class LiveImages {
 
   #load(entry, what) {
     this.#count += 1;
-    entry.image.src = `/cameras/${encodeURIComponent(entry.name)}/${what}?${this.#count}`;
+    entry.image.src = new URL(`/cameras/${encodeURIComponent(entry.name)}/${what}?${this.#count}`, location.origin);
   }
 
   #failed(entry) {
@@ -104,6 +110,14 @@ export class LiveImages {
       veil(entry, "The picture does not come.");
     }
   }
+}
+
+// A still behind the image: a browser shows nothing where a stream has ended, but the last picture is worth seeing.
+function keep({ image, still }) {
+  if (!image.naturalWidth) return;
+  still.width = image.naturalWidth;
+  still.height = image.naturalHeight;
+  still.getContext("2d").drawImage(image, 0, 0);
 }
 
 function stop(entry) {

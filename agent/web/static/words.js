@@ -48,11 +48,11 @@ export function cameraState(camera, now) {
 }
 
 export function cameraFacts(camera, fps) {
-  const facts = [fps > 0 ? `looking at ${number(fps, 1)} pictures a second` : "looking at no pictures"];
-  if (camera.width) facts.push(`${camera.width} × ${camera.height}`);
+  const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second` : "Looking at no pictures";
+  const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
-  return facts.join(" · ");
+  return `${facts.join("; ")}.`;
 }
 
 // What the last hour says of one camera. "Nothing there" and "could not see" are different things.
@@ -99,6 +99,7 @@ export function verdict(status) {
 }
 
 const NAMED_MOST = 3;
+const ALL_LIVE = { 1: "The camera is live.", 2: "Both cameras are live." };
 
 function blindHeadline(blind, cameras) {
   if (cameras.length === 1) return "The camera does not see";
@@ -109,7 +110,7 @@ function blindHeadline(blind, cameras) {
 
 function cameraLines({ cameras }, blind) {
   const live = cameras.filter((camera) => camera.state === "live").length;
-  if (live === cameras.length) return [live === 1 ? "The camera is live." : `All ${live} cameras are live.`];
+  if (live === cameras.length) return [ALL_LIVE[live] ?? `All ${live} cameras are live.`];
   if (cameras.length === 1) return [`${CAMERA[cameras[0].state]?.[1] ?? cameras[0].state}.`];
   const named = blind.slice(0, NAMED_MOST).map((camera) => `${camera.camera}: ${lower(CAMERA[camera.state][1])}.`);
   return [...named, `${number(live)} of ${cameras.length} cameras ${live === 1 ? "is" : "are"} live.`];
