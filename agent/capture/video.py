@@ -243,7 +243,7 @@ class VideoSource:
         except TimeoutError:
             return "no answer from that host"
         except ValueError:
-            return "no valid address; special characters in a password are written as %XX"
+            return "not a valid address (special characters in a password are written as %XX)"
         except OSError as error:
             return (error.strerror or str(error)).lower()
 

@@ -78,7 +78,7 @@ class Watcher:
             clock or SystemClock(),
             on_state=lambda _name, status: states.append(status),
             beat=lambda: beats.append(time.monotonic()),
-            backoff=Backoff(first_s=0.1, most_s=0.3, healthy_s=0.5),
+            backoff=Backoff(first_s=0.05, most_s=0.15, healthy_s=0.5),
         )
         thread = threading.Thread(target=grabber.run, args=(stop,), daemon=True)
         watched = Watched(grabber, slot, thread, stop, states, beats)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import openvino as ov
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.capture import replay
@@ -141,7 +141,8 @@ def test_bad_parameters(address: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-@given(query=st.text())
+@given(query=st.text(max_size=60))
+@settings(max_examples=50)
 def test_any_address_is_read_or_refused(query: str) -> None:
     """Whatever follows the question mark, the address is read or refused with a ConfigError."""
     with suppress(ConfigError):
