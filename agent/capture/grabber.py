@@ -59,7 +59,6 @@ class Grabber:
         clock: Clock,
         *,
         on_state: Callable[[str, CameraStatus], None] = _ignore_state,
-        beat: Callable[[], None] = _ignore_beat,
         backoff: Backoff | None = None,
     ) -> None:
         """Check the camera's address; nothing is opened before ``run``.
@@ -69,7 +68,6 @@ class Grabber:
             slot: Where frames go.
             clock: Dates frames and measures waits.
             on_state: Called with the camera's name and status when the state changes, not when only a counter does.
-            beat: Called often, for a watchdog.
             backoff: How to wait between attempts.
 
         Raises:
@@ -77,7 +75,7 @@ class Grabber:
         """
         create_source(camera, clock)
         self._camera, self._slot, self._clock = camera, slot, clock
-        self._on_state, self._beat, self._backoff = on_state, beat, backoff or Backoff()
+        self._on_state, self._beat, self._backoff = on_state, _ignore_beat, backoff or Backoff()
         self._random = random.SystemRandom()
         self._lock = threading.Lock()
         self._status = CameraStatus(camera.name, CameraState.STARTING, "", clock.now(), 0, 0, 0, 0, 0)
@@ -89,8 +87,11 @@ class Grabber:
 
     @property
     def longest_silence_s(self) -> float:
-        """How long it may go without a beat: opening waits for the connection, the stream's head and a probe."""
-        return 2 * self._camera.stall_timeout_s + 5.0
+        """How long it may go without a beat: opening waits for the connection and for the stream's head.
+
+        The rest is for the probe of a silent host, and for a slow box that draws a simulated orchard.
+        """
+        return 2 * self._camera.stall_timeout_s + 30.0
 
     @property
     def skipped(self) -> int:
@@ -103,8 +104,12 @@ class Grabber:
         with self._lock:
             return replace(self._status, frames_dropped=self._slot.dropped)
 
-    def run(self, stop: threading.Event) -> None:
-        """Watch until ``stop`` is set, or until a recording came to its end. A camera's failures never raise."""
+    def run(self, stop: threading.Event, beat: Callable[[], None] = _ignore_beat) -> None:
+        """Watch until ``stop`` is set, or until a recording came to its end. A camera's failures never raise.
+
+        ``beat`` is called often, for a watchdog; see ``longest_silence_s``.
+        """
+        self._beat = beat
         while not stop.is_set():
             source = create_source(self._camera, self._clock)
             with self._lock:

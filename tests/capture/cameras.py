@@ -77,10 +77,9 @@ class Watcher:
             slot,
             clock or SystemClock(),
             on_state=lambda _name, status: states.append(status),
-            beat=lambda: beats.append(time.monotonic()),
             backoff=Backoff(first_s=0.05, most_s=0.15, healthy_s=0.5),
         )
-        thread = threading.Thread(target=grabber.run, args=(stop,), daemon=True)
+        thread = threading.Thread(target=grabber.run, args=(stop, lambda: beats.append(time.monotonic())), daemon=True)
         watched = Watched(grabber, slot, thread, stop, states, beats)
         self.running.append(watched)
         thread.start()

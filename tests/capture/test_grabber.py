@@ -44,6 +44,16 @@ def test_slot_wakes_its_reader() -> None:
     assert time.monotonic() - started < 5
 
 
+def test_one_reader_of_several_slots() -> None:
+    """Slots that share an event set it at each frame, so that one thread can wait for all of them."""
+    arrived = threading.Event()
+    left, right = FrameSlot(arrived), FrameSlot(arrived)
+    right.put(frame(1))
+    assert arrived.wait(1)
+    assert left.take(0) is None
+    assert right.take(0).index == 1
+
+
 def test_newest_frame_only(tmp_path: Path, watch: Watcher) -> None:
     """A slow reader gets the newest frame each time, and what it missed is what was dropped."""
     cam = watch(str(make_video(tmp_path / "video.mp4", frames=30, fps=30)), fps=30)
