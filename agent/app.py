@@ -144,7 +144,7 @@ class Agent:
         self._supervisor.start("analysis", self._analysis.run)
         for name, grabber in self._grabbers.items():
             self._recorder.watch(name, self._clock.now())
-            self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=120)
+            self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._retire)
         self._schedule.start()
@@ -170,11 +170,10 @@ class Agent:
             self._recorder.event(Event("database-replaced", None, self._started, moved))
 
     def _note_state(self, _camera: str, status: CameraStatus) -> None:
-        """Log a camera's state when it differs from the last one known: attempts that end as before say nothing."""
+        """Put a camera's state on record when it differs from the last one: one failed attempt more says nothing."""
         if status.state is CameraState.STARTING or self._noted.get(status.camera) is status.state:
             return
         self._noted[status.camera] = status.state
-        log.info("camera_state", camera=status.camera, state=str(status.state), detail=status.detail)
         data = {"state": str(status.state), "detail": status.detail}
         self._recorder.event(Event("camera-state", status.camera, status.since, data))
 
@@ -236,5 +235,5 @@ class Agent:
             link=self.link(),
             outbox=self._outbox.depth(),
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
-            database_bytes=self._store.path.stat().st_size,
+            database_bytes=self._store.size_bytes(),
         )

@@ -202,9 +202,17 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from agent.config import load_config
+    from agent.capture import create_source
+    from agent.config import load_config, read_secret
+    from agent.errors import FatalError
 
     config = load_config(options.file)
+    for camera in config.cameras:
+        create_source(camera, SystemClock())  # only the address is looked at
+    if config.model.path is not None and not config.model.path.is_file():
+        raise FatalError(f"model.path: there is no file {config.model.path}")
+    for secret in filter(None, (config.page.password_file, config.sync.password_file)):
+        read_secret(secret)
     if options.json:
         _print_json(config.model_dump(mode="json"))
     else:

@@ -41,6 +41,11 @@ class Store:
     set_aside: Path | None  # where a damaged database was moved to by this start
     lock: IO[bytes]
 
+    def size_bytes(self) -> int:
+        """Return what the database takes on disk, its write-ahead log included."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
     def close(self) -> None:
         """Close the files; the lock goes with them."""
         self.read.dispose()
