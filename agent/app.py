@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Self
 
 import structlog
+from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report
 from agent.analysis import AnalysisLoop
@@ -14,6 +15,7 @@ from agent.capture import FrameSlot, Grabber
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
 from agent.detection import open_detector
+from agent.errors import RetryableError
 from agent.machine import read_machine
 from agent.pipeline import CameraPipeline, Step
 from agent.schedule import Schedule
@@ -61,7 +63,9 @@ class Agent:
             self._outbox = Outbox(self._store.read, self._writer)
             self._uplink = self._make_uplink()
             self._wire_cameras()
-            self._live = LiveView([camera.name for camera in config.cameras], self._clock)
+            slowest_s = max(1 / camera.fps for camera in config.cameras)
+            names = [camera.name for camera in config.cameras]
+            self._live = LiveView(names, self._clock, stale_after_s=max(5.0, 3 * slowest_s))
             app = create_app(self.status, self._live, password=password)
             self.page = PageServer(app, config.page.listen, config.page.port)
             self._supervisor = Supervisor()
@@ -218,10 +222,18 @@ class Agent:
         return LINK_OFF if self._uplink is None else self._uplink.status()
 
     def status(self) -> BoxStatus:
-        """Return all that the page shows; safe from any thread."""
+        """Return all that the page shows; safe from any thread.
+
+        Raises:
+            RetryableError: The database cannot be read now.
+        """
         now = self._clock.now()
-        with self._store.read.connect() as connection:
-            hour = counts_since(connection, now.utc_ns // 10**9 - 3600, self._recorder.unfinished())
+        try:
+            with self._store.read.connect() as connection:
+                hour = counts_since(connection, now.utc_ns // 10**9 - 3600, self._recorder.unfinished())
+            outbox = self._outbox.depth()
+        except DatabaseError as error:
+            raise RetryableError(f"the database cannot be read: {error.orig}") from error
         return BoxStatus(
             site=self._config.box.site,
             device=self._config.box.device,
@@ -233,7 +245,7 @@ class Agent:
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
             hour=tuple(hour),
             link=self.link(),
-            outbox=self._outbox.depth(),
+            outbox=outbox,
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )

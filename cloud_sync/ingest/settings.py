@@ -23,4 +23,4 @@ class IngestSettings:
     # any broker is 0: rumqttd 0.20 crashes when the client of a shared subscription with a session disconnects.
     session_expiry_s: int = 0
     retry_first_s: float = 1.0
-    retry_most_s: float = 60.0
+    retry_most_s: float = 10.0  # workers stand beside their broker: no link to spare

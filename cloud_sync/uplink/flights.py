@@ -10,20 +10,24 @@ class Pace:
     """How much may wait for the cloud, and for how long.
 
     Starts small, grows with every confirmation, and falls to one message when the cloud is silent: a site whose ingest
-    is away for weeks is asked with one message now and then, and one answer opens the way again. Outlives connections.
+    is away for weeks is asked with one message now and then, and one answer opens the way again. Where the broker says
+    that nobody listens, that is soon: an ingest that restarts is back in seconds. Outlives connections.
     """
 
-    def __init__(self, *, most: int, timeout_s: float, timeout_most_s: float) -> None:
+    def __init__(self, *, most: int, timeout_s: float, timeout_most_s: float, nobody_timeout_s: float = 5.0) -> None:
         """Start carefully.
 
         Args:
             most: Messages that may wait for the cloud at the same time.
             timeout_s: How long one waits before it is sent again; doubles with each silence.
             timeout_most_s: Up to here.
+            nobody_timeout_s: The same after the broker said that nobody listens, where that is sooner.
         """
         self._most = most
         self._first_timeout_s = timeout_s
         self._timeout_most_s = timeout_most_s
+        self._nobody_timeout_s = nobody_timeout_s
+        self._nobody = False
         self.allowance = min(16, most)
         self.timeout_s = timeout_s
 
@@ -32,6 +36,14 @@ class Pace:
         if messages:
             self.allowance = min(self._most, self.allowance + messages)
             self.timeout_s = self._first_timeout_s
+            self._nobody = False
+
+    def nobody(self) -> None:
+        """Nobody listens at the broker. Said again before any confirmation, it shortens nothing."""
+        self.allowance = 1
+        if not self._nobody:
+            self._nobody = True
+            self.timeout_s = min(self.timeout_s, self._nobody_timeout_s)
 
     def silence(self) -> None:
         """The cloud has not answered in time."""

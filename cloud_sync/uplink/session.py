@@ -163,7 +163,9 @@ class Session:
 
     def _note_complaint(self, flight: Flight, event: Delivered) -> None:
         nobody = event.code == NO_SUBSCRIBERS and flight.first > 0
-        if event.code < REFUSED and not nobody:
+        if nobody:
+            self._pace.nobody()
+        elif event.code < REFUSED:
             self._totals.complaints.pop(flight.channel, None)
             return
         topic = self._announcer.box.topic(flight.channel)
