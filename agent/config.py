@@ -9,7 +9,16 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from agent.errors import ConfigError
@@ -61,6 +70,56 @@ class ModelConfig(Section):
     threads: Annotated[int, Field(ge=0, le=64)] = 0  # 0: the runtime decides
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Point = tuple[Share, Share]
+"""x and y as shares of the picture's width and height, from the upper left corner."""
+
+
+class ZoneConfig(Section):
+    """A part of the picture in which to count."""
+
+    name: Name
+    polygon: Annotated[tuple[Point, ...], Field(min_length=3, max_length=100)]
+    classes: tuple[str, ...] = ()  # none: all that the model knows
+    loiter_s: Annotated[float, Field(gt=0, le=86400)] | None = None  # an object that stays so long raises an alarm
+    size_m: tuple[PositiveFloat, PositiveFloat] | None = None  # of a zone with four corners: length of the first side
+    #   (corner 1 to 2) and of the second (2 to 3); then speeds are measured
+
+
+class LineConfig(Section):
+    """A line to be crossed. ``in`` is from its left to its right, seen from its first point to its second."""
+
+    name: Name
+    points: tuple[Point, Point]
+    classes: tuple[str, ...] = ()
+
+
+class RowConfig(Section):
+    """A camera that moves along a row: each fruit counts once, with a band rather than a bare number."""
+
+    per: Literal["tree", "metre"] = "tree"
+    metres_per_pixel: PositiveFloat | None = None  # at the distance of the row, in the source's pixels
+    visible_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the fruit on a tree, what a camera can see of it
+
+
+class RipenessConfig(Section):
+    """What ripe and unripe fruit of one class look like: reference colours in CIE L*a*b* (L 0 to 100)."""
+
+    class_name: Annotated[str, Field(alias="class")]
+    ripe_lab: tuple[float, float, float]
+    unripe_lab: tuple[float, float, float]
+
+
+class FarmConfig(Section):
+    """Measures of fruit and leaves in one camera's picture."""
+
+    ripeness: tuple[RipenessConfig, ...] = ()
+    fruit_size: bool = False
+    metres_per_pixel: PositiveFloat | None = None  # then sizes are in millimetres too
+    canopy: bool = False
+    canopy_drop: Annotated[float, Field(gt=0, lt=1)] = 0.3  # a day so far below the camera's own history: look here
+
+
 class CameraConfig(Section):
     """One camera."""
 
@@ -69,6 +128,12 @@ class CameraConfig(Section):
     fps: Annotated[float, Field(gt=0, le=120)] = 5.0  # frames analysed a second, at most
     stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
     loop: bool = False  # files, folders: start again at the end
+    zones: tuple[ZoneConfig, ...] = ()
+    lines: tuple[LineConfig, ...] = ()
+    row: RowConfig | None = None
+    farm: FarmConfig = FarmConfig()
+    place: str | None = None  # name of a place in places.geojson; fixed
+    gps: str | None = None  # gpsd://HOST[:PORT], an NMEA device, or an NMEA file: where a moving camera is
 
     @field_validator("source")
     @classmethod
@@ -132,6 +197,12 @@ class PageConfig(Section):
         return self
 
 
+class PlacesConfig(Section):
+    """Sites, blocks and rows."""
+
+    geojson: Path | None = None
+
+
 class Config(Section):
     """Everything the agent is told."""
 
@@ -141,6 +212,7 @@ class Config(Section):
     cameras: tuple[CameraConfig, ...]
     sync: SyncConfig = SyncConfig()
     page: PageConfig = PageConfig()
+    places: PlacesConfig = PlacesConfig()
 
     @model_validator(mode="after")
     def _cameras_with_names_of_their_own(self) -> Self:
@@ -226,7 +298,7 @@ def _absolute_paths(config: Config, base: Path) -> Config:
             if isinstance(value := getattr(section, name), Path)
         }
 
-    sections = {name: getattr(config, name) for name in ("storage", "model", "sync", "page")}
+    sections = {name: getattr(config, name) for name in ("storage", "model", "sync", "page", "places")}
     cameras = tuple(
         camera.model_copy(update={"source": str(base / camera.source)}) if is_path(camera.source) else camera
         for camera in config.cameras

@@ -138,17 +138,55 @@ class ClassCount:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """One reading of a named quantity; readings are summed up over a window.
+
+    ``name`` says the unit where there is one, as ``dwell_s`` or ``speed_m_s`` does. Something that is counted, as an
+    object that crossed a line, is a reading of 1 each: the total of the window is the count.
+    """
+
+    zone: str  # a zone's or line's name, or ANY
+    class_name: str  # or ANY
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened once, for the history and for the cloud. An alarm is an event that overtakes the rest."""
+
+    kind: str  # e.g. "camera-state", "agent-started", "loitering"
+    camera: str | None
+    at: Instant
+    data: Mapping[str, str | int | float | bool | None]
+    alarm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one analysis made of one frame."""
+
+    counts: tuple[ClassCount, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What one analysed frame adds to the history of a camera.
 
     ``observed_ns`` is the time that this frame stands for: since the frame before it, and 0 after a gap, so that the
-    sum over a window is the time really watched. ``counts`` always holds the row (``ANY``, ``ANY``).
+    sum over a window is the time really watched. ``counts`` always holds the row (``ANY``, ``ANY``). ``place`` is where
+    the camera was, empty where that is not known.
     """
 
     camera: str
     at: Instant
     observed_ns: int
     counts: tuple[ClassCount, ...]
+    measures: tuple[Measure, ...] = ()
+    events: tuple[Event, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +209,7 @@ class Rollup:
     presence: int  # sum over frames of the confirmed tracks present
     occupancy_max: int
     score_sum: float  # over all present
+    place: str = ""  # where the camera was for most of the window; empty: not known, may be assigned later
 
     @property
     def key(self) -> tuple[str, str, str, int, int]:
@@ -179,10 +218,25 @@ class Rollup:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened once, for the history and for the cloud."""
+class MeasureRollup:
+    """The readings of one measure in one window. Sums and extremes, so that two parts of a window add up.
 
-    kind: str  # e.g. "camera-state", "agent-started"
-    camera: str | None
-    at: Instant
-    data: Mapping[str, str | int | float | bool | None]
+    The key is (camera, zone, class_name, name, window_start_s, window_s). The mean is ``total / count``.
+    """
+
+    camera: str
+    zone: str
+    class_name: str
+    name: str
+    window_start_s: int  # UTC, a multiple of window_s
+    window_s: int
+    boot: int  # boot of the first reading in it
+    count: int  # readings
+    total: float
+    least: float
+    most: float
+
+    @property
+    def key(self) -> tuple[str, str, str, str, int, int]:
+        """Return what names this window."""
+        return (self.camera, self.zone, self.class_name, self.name, self.window_start_s, self.window_s)
