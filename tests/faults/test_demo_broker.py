@@ -162,9 +162,13 @@ def test_receive_maximum_of_the_client(broker: Broker) -> None:
 
 
 def test_session_with_a_shared_subscription(broker: Broker) -> None:
-    """rumqttd's router dies when the client of a shared subscription with a session goes: so ingest asks for none."""
-    Client(broker.url, "a", "$share/g/t/#", clean_start=False, session_expiry_s=60).cut()
-    late = Connection(BrokerSettings(broker.url), ConnectOptions("b"), Wake())
+    """rumqttd dies of a session with unacknowledged messages of a shared subscription: so ingest asks for none."""
+    client = Client(broker.url, "a", "$share/g/t/#", clean_start=False, session_expiry_s=60, manual_ack=True)
+    other = Client(broker.url, "b")
+    other.say("t/x")
+    client.wait_for(Arrived)
+    client.cut()
+    late = Connection(BrokerSettings(broker.url), ConnectOptions("c"), Wake())
     late.open()
     until = time.monotonic() + 1
     events: list[Event] = []
@@ -172,6 +176,7 @@ def test_session_with_a_shared_subscription(broker: Broker) -> None:
         events += late.poll(0.1)
     assert [type(event) for event in events] == ([Opened] if isinstance(broker, Mosquitto) else [])
     late.close(goodbye=False)
+    other.cut()
 
 
 def test_share_group_with_two_filters(broker: Broker) -> None:
