@@ -174,7 +174,7 @@ def test_session_with_a_shared_subscription(broker: Broker) -> None:
     events: list[Event] = []
     while not events and time.monotonic() < until:
         events += late.poll(0.1)
-    assert [type(event) for event in events] == ([Opened] if isinstance(broker, Mosquitto) else [])
+    assert any(isinstance(event, Opened) for event in events) == isinstance(broker, Mosquitto)
     late.close(goodbye=False)
     other.cut()
 
