@@ -6,8 +6,9 @@ SOURCE ?= sim:orchard
 PORT ?= 8642
 DATA ?= hedgerow-data
 TESTS ?= tests
+IMAGES ?= ../shared/data/orchard
 
-.PHONY: help run test check format clean ultralytics
+.PHONY: help run test check format clean ultralytics bench-accuracy
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -28,6 +29,9 @@ format: $(VENV)/.test ## Format the code
 	$(VENV)/bin/ruff check --fix .
 
 ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
+
+bench-accuracy: $(VENV)/.test ## Recompute the model card's table. IMAGES=folder with images/val and labels/val
+	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

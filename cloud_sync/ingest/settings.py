@@ -20,7 +20,7 @@ class IngestSettings:
     # Unacknowledged messages that the broker may send: two batches, one being stored while one travels.
     receive_maximum: int = 200
     # How long the broker keeps what comes while the worker is away; 0: not at all, the boxes send it again. Safe with
-    # any broker is 0: rumqttd 0.20 crashes when the client of a shared subscription with a session disconnects.
+    # any broker is 0: rumqttd 0.20 crashes when a session with unacknowledged messages of a shared subscription ends.
     session_expiry_s: int = 0
     retry_first_s: float = 1.0
     retry_most_s: float = 10.0  # workers stand beside their broker: no link to spare

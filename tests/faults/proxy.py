@@ -17,6 +17,7 @@ class Proxy:
         self.port = int(self._listener.getsockname()[1])
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self.connections = 0
+        self.sent_bytes = 0  # from the near end
         self._flowing = threading.Event()
         self._flowing.set()
         self._closing = threading.Event()
@@ -71,12 +72,12 @@ class Proxy:
             self.connections += 1
             with self._lock:
                 self._pairs.append((near, far))
-            for source, sink in ((near, far), (far, near)):
-                thread = threading.Thread(target=self._forward, args=(source, sink))
+            for source, sink, upwards in ((near, far, True), (far, near, False)):
+                thread = threading.Thread(target=self._forward, args=(source, sink), kwargs={"upwards": upwards})
                 self._threads.append(thread)
                 thread.start()
 
-    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+    def _forward(self, source: socket.socket, sink: socket.socket, *, upwards: bool) -> None:
         try:
             while not self._closing.is_set():
                 if not select.select([source], [], [], 0.05)[0]:
@@ -87,6 +88,7 @@ class Proxy:
                     break
                 allowed = self._allowed(len(data))
                 sink.sendall(data[:allowed])
+                self.sent_bytes += allowed if upwards else 0
                 if allowed < len(data):
                     self.cut()
                     break
