@@ -14,9 +14,11 @@ from agent.errors import RetryableError
 from agent.store.records import record_event, record_rollups
 from agent.store.writer import Writer
 from agent.summaries import RollupWindows
-from agent.types import Event, Instant, Observation, Rollup
+from agent.types import Event, Instant, MeasureRollup, Observation, Rollup
 
 log = structlog.get_logger()
+
+Record = Rollup | MeasureRollup | Event
 
 
 class Recorder:
@@ -41,9 +43,9 @@ class Recorder:
         self._windows = RollupWindows(window_s)
         self._writer = writer
         self._send = send
-        self._waiting: deque[Rollup | Event] = deque()
+        self._waiting: deque[Record] = deque()
         self._capacity = capacity
-        self._in_flight: tuple[Future[None], list[Rollup | Event]] | None = None
+        self._in_flight: tuple[Future[None], list[Record]] | None = None
         self._failures = 0
         self._singly = 0  # how many of those that wait are to be written one by one
         self._confessed = 0  # how many of the dropped are on record
@@ -59,6 +61,7 @@ class Recorder:
         """Add one analysed frame."""
         with self._lock:
             self._windows.add(observation)
+            self._waiting.extend(observation.events)
 
     def event(self, event: Event) -> None:
         """Add one event; it is stored at the next tick."""
@@ -132,12 +135,12 @@ class Recorder:
         for _ in records:
             self._waiting.popleft()
 
-    def _write(self, connection: Connection, records: list[Rollup | Event], now: Instant) -> None:
+    def _write(self, connection: Connection, records: list[Record], now: Instant) -> None:
         for record in records:
             if isinstance(record, Event):
                 record_event(connection, record, send=self._send)
         record_rollups(
-            connection, [record for record in records if isinstance(record, Rollup)], now=now, send=self._send
+            connection, [record for record in records if not isinstance(record, Event)], now=now, send=self._send
         )
 
     def _bound(self) -> None:

@@ -2,57 +2,96 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, tuple_
+from sqlalchemy import Connection, Table, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from agent.status import HourCount
 from agent.store.schema import event as event_table
+from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
-from agent.summaries import merge
-from agent.types import ANY, Event, Instant, Rollup
+from agent.summaries import merge, merge_measures
+from agent.types import ANY, Event, Instant, MeasureRollup, Rollup
 from cloud_sync.outbox import append_event, append_rollups
-from cloud_sync.wire import RollupRow
+from cloud_sync.wire import Channel, MeasureRow, RollupRow
 
 
-def record_rollups(connection: Connection, rollups: Sequence[Rollup], *, now: Instant, send: bool) -> None:
-    """Store rollups, adding up with what is stored under the same key, and promise the result to the cloud.
+def record_rollups(
+    connection: Connection, parts: Sequence[Rollup | MeasureRollup], *, now: Instant, send: bool
+) -> None:
+    """Store parts of windows, adding up with what is stored under the same key, and promise the result to the cloud.
 
     Args:
         connection: In a write transaction.
-        rollups: Parts of windows; several of one key add up.
+        parts: Several of one key add up.
         now: For the outbox entry.
         send: Whether this box has a cloud to send to.
     """
-    parts: dict[tuple[str, str, str, int, int], Rollup] = {}
-    for part in rollups:
-        parts[part.key] = merge(parts[part.key], part) if part.key in parts else part
-    rows = [_store(connection, part) for part in parts.values()]
-    if send and rows:
-        append_rollups(connection, rows, boot=now.boot, created_utc_ns=now.utc_ns)
+    rollups: dict[tuple[object, ...], Rollup] = {}
+    measures: dict[tuple[object, ...], MeasureRollup] = {}
+    for part in parts:
+        if isinstance(part, Rollup):
+            rollups[part.key] = merge(rollups[part.key], part) if part.key in rollups else part
+        else:
+            measures[part.key] = merge_measures(measures[part.key], part) if part.key in measures else part
+    rows = [_store_rollup(connection, part) for part in rollups.values()]
+    measure_rows = [_store_measure(connection, part) for part in measures.values()]
+    if send and (rows or measure_rows):
+        append_rollups(connection, rows, measure_rows, boot=now.boot, created_utc_ns=now.utc_ns)
 
 
-def _store(connection: Connection, part: Rollup) -> RollupRow:
-    columns = rollup_table.c
-    key = (
-        (columns.camera == part.camera)
-        & (columns.zone == part.zone)
-        & (columns.class_name == part.class_name)
-        & (columns.window_start_s == part.window_start_s)
-        & (columns.window_s == part.window_s)
-    )
-    stored = connection.execute(select(rollup_table).where(key)).mappings().one_or_none()
+def _store_rollup(connection: Connection, part: Rollup) -> RollupRow:
+    stored = _stored(connection, rollup_table, part)
     whole, revision = part, 1
     if stored is not None:
-        earlier = {_FIELD_OF.get(name, name): value for name, value in stored.items() if name != "revision"}
-        whole, revision = merge(Rollup(**earlier), part), stored["revision"] + 1
-    values = {name: getattr(whole, _FIELD_OF.get(name, name)) for name in columns.keys() if name != "revision"}  # noqa: SIM118  a ColumnCollection iterates over columns
-    statement = insert(rollup_table).values(**values, revision=revision)
-    connection.execute(statement.on_conflict_do_update(set_={**values, "revision": revision}))
+        revision = stored.pop("revision") + 1
+        whole = merge(Rollup(**stored), part)
+    _upsert(connection, rollup_table, {**_columns_of(whole), "revision": revision})
     return _wire_row(whole, revision)
 
 
-_FIELD_OF = {"unique_tracks": "unique"}  # UNIQUE is a word of SQL
+def _store_measure(connection: Connection, part: MeasureRollup) -> MeasureRow:
+    stored = _stored(connection, measure_table, part)
+    whole, revision = part, 1
+    if stored is not None:
+        revision = stored.pop("revision") + 1
+        whole = merge_measures(MeasureRollup(**stored), part)
+    _upsert(connection, measure_table, {**_columns_of(whole), "revision": revision})
+    return MeasureRow(
+        camera=whole.camera,
+        zone=whole.zone,
+        class_name=whole.class_name,
+        name=whole.name,
+        start=whole.window_start_s,
+        length=whole.window_s,
+        revision=revision,
+        readings=whole.count,
+        total=round(whole.total, 4),
+        least=round(whole.least, 4),
+        most=round(whole.most, 4),
+    )
+
+
+_COLUMN_OF = {"unique": "unique_tracks", "count": "readings"}  # UNIQUE and COUNT are words of SQL
+_FIELD_OF = {column: field for field, column in _COLUMN_OF.items()}
+
+
+def _columns_of(part: Rollup | MeasureRollup) -> dict[str, Any]:
+    return {_COLUMN_OF.get(name, name): value for name, value in asdict(part).items()}
+
+
+def _stored(connection: Connection, table: Table, part: Rollup | MeasureRollup) -> dict[str, Any] | None:
+    """Return the fields of what is stored under the key of ``part``, and its revision."""
+    values = _columns_of(part)
+    query = select(table).where(*(column == values[column.name] for column in table.primary_key))
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else {_FIELD_OF.get(name, name): value for name, value in row.items()}
+
+
+def _upsert(connection: Connection, table: Table, values: dict[str, Any]) -> None:
+    connection.execute(insert(table).values(values).on_conflict_do_update(set_=values))
 
 
 def _wire_row(whole: Rollup, revision: int) -> RollupRow:
@@ -69,6 +108,7 @@ def _wire_row(whole: Rollup, revision: int) -> RollupRow:
         occupancy_mean=round(whole.presence / whole.frames, 3) if whole.frames else 0.0,
         occupancy_max=whole.occupancy_max,
         confidence_mean=round(min(whole.score_sum / whole.presence, 1.0), 3) if whole.presence else None,
+        place=whole.place,
     )
 
 
@@ -91,7 +131,8 @@ def record_event(connection: Connection, event: Event, *, send: bool) -> None:
             "at_ms": event.at.utc_ns // 1_000_000,
             "data": dict(event.data),
         }
-        append_event(connection, fields, boot=event.at.boot, created_utc_ns=event.at.utc_ns)
+        channel = Channel.ALARM if event.alarm else Channel.EVENT
+        append_event(connection, fields, boot=event.at.boot, created_utc_ns=event.at.utc_ns, channel=channel)
 
 
 def counts_since(connection: Connection, since_s: int, unfinished: Iterable[Rollup] = ()) -> list[HourCount]:
@@ -146,24 +187,18 @@ RETENTION_CHUNK_ROWS = 5000
 
 
 def delete_older(connection: Connection, before_utc_ns: int) -> int:
-    """Delete up to a chunk of rollups and events older than the limit; return how many, 0 when none are left.
+    """Delete up to a chunk of rollups, measures and events older than the limit; return how many, 0 when none are left.
 
     In chunks, so that other writes never wait long. The outbox is not touched: it holds its own copy of what is unsent.
     """
-    old_rollups = (
-        select(
-            rollup_table.c.camera,
-            rollup_table.c.zone,
-            rollup_table.c.class_name,
-            rollup_table.c.window_start_s,
-            rollup_table.c.window_s,
-        )
-        .where(rollup_table.c.window_start_s < before_utc_ns // 1_000_000_000)
-        .limit(RETENTION_CHUNK_ROWS)
+    gone = 0
+    limits = (
+        (rollup_table, rollup_table.c.window_start_s < before_utc_ns // 1_000_000_000),
+        (measure_table, measure_table.c.window_start_s < before_utc_ns // 1_000_000_000),
+        (event_table, event_table.c.utc_ns < before_utc_ns),
     )
-    gone = connection.execute(
-        delete(rollup_table).where(tuple_(*rollup_table.primary_key.columns).in_(old_rollups))
-    ).rowcount
-    old_events = select(event_table.c.id).where(event_table.c.utc_ns < before_utc_ns).limit(RETENTION_CHUNK_ROWS)
-    gone += connection.execute(delete(event_table).where(event_table.c.id.in_(old_events))).rowcount
-    return int(gone)
+    for table, is_old in limits:
+        key = list(table.primary_key)
+        old = select(*key).where(is_old).limit(RETENTION_CHUNK_ROWS)
+        gone += connection.execute(delete(table).where(tuple_(*key).in_(old))).rowcount
+    return gone

@@ -32,7 +32,28 @@ rollup = Table(
     Column("presence", BigInteger, nullable=False),
     Column("occupancy_max", Integer, nullable=False),
     Column("score_sum", Float, nullable=False),
+    Column("place", String(256), nullable=False),  # empty: not known, may be assigned later
     Index("rollup_by_time", "window_start_s"),
+    sqlite_with_rowid=False,
+)
+
+measure = Table(
+    "measure",
+    metadata,
+    # Readings of a quantity in a window: sums and extremes, as the rollups beside it.
+    Column("camera", String(63), primary_key=True),
+    Column("zone", String(63), primary_key=True),  # a zone's or line's name, or "*"
+    Column("class_name", String(256), primary_key=True),
+    Column("name", String(63), primary_key=True),  # says the unit: dwell_s, speed_m_s, crossed_in
+    Column("window_start_s", BigInteger, primary_key=True),
+    Column("window_s", Integer, primary_key=True),
+    Column("revision", Integer, nullable=False),
+    Column("boot", Integer, nullable=False),
+    Column("readings", Integer, nullable=False),
+    Column("total", Float, nullable=False),
+    Column("least", Float, nullable=False),
+    Column("most", Float, nullable=False),
+    Index("measure_by_time", "window_start_s"),
     sqlite_with_rowid=False,
 )
 

@@ -1,9 +1,11 @@
 """Observations added up over windows of UTC, without ever trusting UTC to go forward."""
 
+import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from agent.types import ANY, ClassCount, Instant, Observation, Rollup
+from agent.types import ANY, ClassCount, Instant, Measure, MeasureRollup, Observation, Rollup
 
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
@@ -26,14 +28,47 @@ class _Sums:
 
 
 @dataclass(slots=True)
+class _Readings:
+    """Of one measure."""
+
+    count: int = 0
+    total: float = 0.0
+    least: float = math.inf
+    most: float = -math.inf
+
+    def add(self, measure: Measure) -> None:
+        self.count += 1
+        self.total += measure.value
+        self.least = min(self.least, measure.value)
+        self.most = max(self.most, measure.value)
+
+
+@dataclass(slots=True)
 class _Part:
-    """What was seen so far in a window of one camera; by zone and class."""
+    """What was seen so far in a window of one camera; by zone and class, and by zone, class and measure."""
 
     boot: int
     monotonic_start_ns: int
     observed_ms: int = 0
     frames: int = 0
     sums: dict[tuple[str, str], _Sums] = field(default_factory=lambda: {(ANY, ANY): _Sums()})
+    readings: dict[tuple[str, str, str], _Readings] = field(default_factory=dict)
+    places: Counter[str] = field(default_factory=Counter)  # nanoseconds at each
+
+    def add(self, observation: Observation) -> None:
+        self.frames += 1
+        for count in observation.counts:
+            self.sums.setdefault((count.zone, count.class_name), _Sums()).add(count)
+        for measure in observation.measures:
+            key = (measure.zone, measure.class_name, measure.name)
+            self.readings.setdefault(key, _Readings()).add(measure)
+        if observation.place:
+            self.places[observation.place] += observation.observed_ns
+
+    @property
+    def place(self) -> str:
+        """Where the camera was for longest."""
+        return max(sorted(self.places), key=self.places.__getitem__, default="")
 
 
 class RollupWindows:
@@ -84,21 +119,18 @@ class RollupWindows:
             raise ValueError(f"observed_ns: found {observation.observed_ns}; allowed: 0 or more")
         for begin_ns, length_ns in self._slices(at.utc_ns - observation.observed_ns, at.utc_ns):
             self._part(camera, begin_ns, at).observed_ms += self._whole_ms(camera, length_ns)
-        part = self._part(camera, at.utc_ns, at)
-        part.frames += 1
-        for count in observation.counts:
-            part.sums.setdefault((count.zone, count.class_name), _Sums()).add(count)
+        self._part(camera, at.utc_ns, at).add(observation)
 
     def peek(self) -> list[Rollup]:
-        """Return the windows so far that were not given out yet."""
+        """Return the windows so far that were not given out yet, without their measures."""
         return [rollup for key in sorted(self._open) for rollup in self._rollups(key)]
 
-    def close(self, now: Instant) -> list[Rollup]:
+    def close(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out the windows that ended, or that the wall clock has left behind by stepping back."""
         self._watch_until(now)
         return self._give_out([key for key in self._open if self._is_over(key[0], now)])
 
-    def flush(self, now: Instant) -> list[Rollup]:
+    def flush(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out all windows, finished or not; for the end of the program."""
         self._watch_until(now)
         return self._give_out(list(self._open))
@@ -139,8 +171,10 @@ class RollupWindows:
         whole_ms, self._remainder_ns[camera] = divmod(self._remainder_ns.get(camera, 0) + length_ns, _NS_PER_MS)
         return whole_ms
 
-    def _give_out(self, keys: list[tuple[int, str]]) -> list[Rollup]:
-        rollups = [rollup for key in sorted(keys) for rollup in self._rollups(key)]
+    def _give_out(self, keys: list[tuple[int, str]]) -> list[Rollup | MeasureRollup]:
+        rollups: list[Rollup | MeasureRollup] = []
+        for key in sorted(keys):
+            rollups += [*self._rollups(key), *self._measures(key)]
         for key in keys:
             del self._open[key]
         return rollups
@@ -162,6 +196,24 @@ class RollupWindows:
                 presence=sums.presence,
                 occupancy_max=sums.occupancy_max,
                 score_sum=sums.score_sum,
+                place=part.place,
+            )
+
+    def _measures(self, key: tuple[int, str]) -> Iterator[MeasureRollup]:
+        (start_ns, camera), part = key, self._open[key]
+        for (zone, class_name, name), readings in sorted(part.readings.items()):
+            yield MeasureRollup(
+                camera=camera,
+                zone=zone,
+                class_name=class_name,
+                name=name,
+                window_start_s=start_ns // _NS_PER_S,
+                window_s=self._window_ns // _NS_PER_S,
+                boot=part.boot,
+                count=readings.count,
+                total=readings.total,
+                least=readings.least,
+                most=readings.most,
             )
 
 
@@ -181,4 +233,22 @@ def merge(first: Rollup, second: Rollup) -> Rollup:
         presence=first.presence + second.presence,
         occupancy_max=max(first.occupancy_max, second.occupancy_max),
         score_sum=first.score_sum + second.score_sum,
+        place=first.place if first.observed_ms >= second.observed_ms and first.place else second.place or first.place,
+    )
+
+
+def merge_measures(first: MeasureRollup, second: MeasureRollup) -> MeasureRollup:
+    """Add up two parts of one window of a measure.
+
+    Raises:
+        ValueError: They are not of the same window, camera, zone, class and measure.
+    """
+    if first.key != second.key:
+        raise ValueError(f"measures of different keys do not add up: {first.key} and {second.key}")
+    return replace(
+        first,
+        count=first.count + second.count,
+        total=first.total + second.total,
+        least=min(first.least, second.least),
+        most=max(first.most, second.most),
     )

@@ -54,9 +54,33 @@ rollup = Table(
     Column("occupancy_mean", Float, nullable=False),
     Column("occupancy_max", BigInteger, nullable=False),
     Column("confidence_mean", Float),  # null: nothing was there
+    Column("place", String(256), nullable=False),  # empty: not known
     Column("stream", String(32), nullable=False),
     Column("boot", BigInteger, nullable=False),
     Index("rollup_by_time", "start"),
+    sqlite_with_rowid=False,
+)
+
+measure = Table(
+    "measure",
+    metadata,
+    # Readings of named quantities, which say their unit. The mean is total / readings; a count is in total.
+    Column("site", String(63), primary_key=True),
+    Column("device", String(63), primary_key=True),
+    Column("camera", String(256), primary_key=True),
+    Column("zone", String(256), primary_key=True),  # a zone's or line's name, or "*"
+    Column("class_name", String(256), primary_key=True),
+    Column("name", String(256), primary_key=True),
+    Column("start", BigInteger, primary_key=True),  # seconds since 1970, UTC
+    Column("length", BigInteger, primary_key=True),  # seconds
+    Column("revision", BigInteger, nullable=False),  # the highest wins
+    Column("readings", BigInteger, nullable=False),
+    Column("total", Float, nullable=False),
+    Column("least", Float, nullable=False),
+    Column("most", Float, nullable=False),
+    Column("stream", String(32), nullable=False),
+    Column("boot", BigInteger, nullable=False),
+    Index("measure_by_time", "start"),
     sqlite_with_rowid=False,
 )
 

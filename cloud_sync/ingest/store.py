@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Table, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from cloud_sync.ingest import ledger
 from cloud_sync.ingest.inbox import Incoming, Refused
-from cloud_sync.ingest.schema import device, event, quarantine, rollup
+from cloud_sync.ingest.schema import device, event, measure, quarantine, rollup
 from cloud_sync.wire import (
     AckMessage,
     BirthMessage,
@@ -22,6 +22,7 @@ from cloud_sync.wire import (
     HealthMessage,
     RollupMessage,
     StateMessage,
+    measure_rows_of,
     rows_of,
 )
 
@@ -36,6 +37,7 @@ class _Gathered:
     """What a batch comes to, before it is written in as few statements as possible."""
 
     rollups: list[dict[str, Any]] = field(default_factory=list)
+    measures: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     devices: dict[Box, dict[str, Any]] = field(default_factory=dict)
     seqs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by stream
@@ -78,6 +80,8 @@ def _gather_data(connection: Connection, item: Incoming, message: Envelope, gath
     origin = {"site": item.box.site, "device": item.box.device, "stream": message.stream, "boot": message.boot}
     if isinstance(message, RollupMessage):
         gathered.rollups.extend({**row._asdict(), **origin} for row in rows_of(message.columns))
+        if message.measures is not None:
+            gathered.measures.extend({**row._asdict(), **origin} for row in measure_rows_of(message.measures))
     elif isinstance(message, EventMessage):
         gathered.events.append({**origin, "channel": item.channel, **_event_values(message)})
     gathered.seqs.setdefault(message.stream, []).append((message.seq, message.last_seq))
@@ -114,8 +118,9 @@ def _sign_of_life(item: Incoming, now_ms: int) -> dict[str, Any]:
 
 
 def _write(connection: Connection, gathered: _Gathered, now_ms: int) -> None:
-    if gathered.rollups:
-        _write_rollups(connection, gathered.rollups)
+    for table, rows in ((rollup, gathered.rollups), (measure, gathered.measures)):
+        if rows:
+            _write_revisions(connection, table, rows)
     if gathered.events:
         connection.execute(insert(event).on_conflict_do_nothing(), gathered.events)
     for stream, ranges in gathered.seqs.items():
@@ -133,11 +138,11 @@ def _write(connection: Connection, gathered: _Gathered, now_ms: int) -> None:
         _write_quarantine(connection, gathered.refused, now_ms)
 
 
-def _write_rollups(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    statement = insert(rollup)
-    key = [column.name for column in rollup.primary_key]
-    rest = {column.name: statement.excluded[column.name] for column in rollup.c if column.name not in key}
-    newer = statement.excluded.revision > rollup.c.revision
+def _write_revisions(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    statement = insert(table)
+    key = [column.name for column in table.primary_key]
+    rest = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
+    newer = statement.excluded.revision > table.c.revision
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest, where=newer), rows)
 
 

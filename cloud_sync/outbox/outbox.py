@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from cloud_sync.outbox.schema import outbox, quarantine, stream
-from cloud_sync.wire import Channel, RollupRow
+from cloud_sync.wire import Channel, MeasureRow, RollupRow
 
 T = TypeVar("T")
 
@@ -49,8 +49,12 @@ class Entry:
         return loaded
 
     def rows(self) -> list[RollupRow]:
-        """Return the rows of a rollup entry."""
-        return [RollupRow(*row) for row in json.loads(self.body)]
+        """Return the rollups of a rollup entry."""
+        return [RollupRow(*row) for row in json.loads(self.body)["rollups"]]
+
+    def measures(self) -> list[MeasureRow]:
+        """Return the measures of a rollup entry."""
+        return [MeasureRow(*row) for row in json.loads(self.body)["measures"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,16 @@ def append(connection: Connection, channel: Channel, body: bytes, *, boot: int, 
     return int(seq)
 
 
-def append_rollups(connection: Connection, rows: Iterable[RollupRow], *, boot: int, created_utc_ns: int) -> int:
-    """Add one entry with rollup rows; return its seq."""
-    body = json.dumps([*rows], separators=(",", ":")).encode()
+def append_rollups(
+    connection: Connection,
+    rows: Iterable[RollupRow],
+    measures: Iterable[MeasureRow] = (),
+    *,
+    boot: int,
+    created_utc_ns: int,
+) -> int:
+    """Add one entry with rollup rows and the measures beside them; return its seq."""
+    body = json.dumps({"rollups": [*rows], "measures": [*measures]}, separators=(",", ":")).encode()
     return append(connection, Channel.ROLLUP, body, boot=boot, created_utc_ns=created_utc_ns)
 
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from cloud_sync.mqtt import Outgoing
 from cloud_sync.outbox import Entry
-from cloud_sync.wire import Box, Channel, Envelope, EventMessage, RollupMessage, columns_of, encode
+from cloud_sync.wire import Box, Channel, Envelope, EventMessage, RollupMessage, columns_of, encode, measure_columns_of
 
 
 class UnsendableError(Exception):
@@ -44,7 +44,7 @@ def pack(box: Box, stream: str, entries: Sequence[Entry], *, max_packet_bytes: i
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UnsendableError(f"not a valid {channel}: {where}: {first['msg']}") from None
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise UnsendableError(f"not a valid {channel}: {error}") from None
     outgoing = Outgoing(box.topic(channel), encode(message))
     size_bytes = outgoing.packet_bytes()
@@ -56,7 +56,14 @@ def pack(box: Box, stream: str, entries: Sequence[Entry], *, max_packet_bytes: i
 def _message(stream: str, entries: Sequence[Entry]) -> Envelope:
     first = entries[0]
     if first.channel is Channel.ROLLUP:
-        columns = columns_of(row for entry in entries for row in entry.rows())
-        return RollupMessage(stream=stream, seq=first.seq, count=len(entries), boot=first.boot, columns=columns)
+        measures = [row for entry in entries for row in entry.measures()]
+        return RollupMessage(
+            stream=stream,
+            seq=first.seq,
+            count=len(entries),
+            boot=first.boot,
+            columns=columns_of(row for entry in entries for row in entry.rows()),
+            measures=measure_columns_of(measures) if measures else None,
+        )
     fields = {**first.fields(), "stream": stream, "seq": first.seq, "boot": first.boot}
     return EventMessage.model_validate(fields)

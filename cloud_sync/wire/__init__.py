@@ -9,12 +9,20 @@ from cloud_sync.wire.messages import (
     Envelope,
     EventMessage,
     HealthMessage,
+    MeasureColumns,
     Message,
     RollupColumns,
     RollupMessage,
     StateMessage,
 )
-from cloud_sync.wire.rollups import RollupRow, columns_of, rows_of
+from cloud_sync.wire.rollups import (
+    MeasureRow,
+    RollupRow,
+    columns_of,
+    measure_columns_of,
+    measure_rows_of,
+    rows_of,
+)
 from cloud_sync.wire.topics import DATA_CHANNELS, ROOT, Box, Channel, parse_topic, topic_filter
 
 __all__ = [
@@ -32,6 +40,8 @@ __all__ = [
     "Envelope",
     "EventMessage",
     "HealthMessage",
+    "MeasureColumns",
+    "MeasureRow",
     "Message",
     "RollupColumns",
     "RollupMessage",
@@ -41,6 +51,8 @@ __all__ = [
     "columns_of",
     "decode",
     "encode",
+    "measure_columns_of",
+    "measure_rows_of",
     "parse_topic",
     "rows_of",
     "topic_filter",

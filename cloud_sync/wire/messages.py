@@ -49,27 +49,20 @@ class Envelope(Message):
         return self.seq + self.count - 1
 
 
-class RollupColumns(BaseModel):
-    """Rollup rows, a column at a time; row i is the i-th value of each.
+class Columns(BaseModel):
+    """Rows, a column at a time; row i is the i-th value of each.
 
     ``start`` is delta-coded: the first value is seconds since 1970, each further one the difference to the one before.
-    Key of a row: (box, camera, zone, class, start, length); the highest ``revision`` wins.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, allow_inf_nan=False)
 
     camera: tuple[Text, ...]
     zone: tuple[Text, ...]  # "*": the whole picture
-    class_name: tuple[Text, ...] = Field(alias="class")  # "*": all classes; the row that says how long it observed
+    class_name: tuple[Text, ...] = Field(alias="class")  # "*": all classes
     start: tuple[Moment, ...]
     length: tuple[Count, ...]  # seconds
-    revision: tuple[Count, ...]
-    observed_ms: tuple[Count, ...]
-    frames: tuple[Count, ...]
-    unique: tuple[Count, ...]
-    occupancy_mean: tuple[Annotated[float, Field(ge=0)], ...]
-    occupancy_max: tuple[Count, ...]
-    confidence_mean: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]  # None: nothing was there
+    revision: tuple[Count, ...]  # the highest wins
 
     @model_validator(mode="after")
     def _starts_in_range(self) -> Self:
@@ -85,10 +78,39 @@ class RollupColumns(BaseModel):
         return self
 
 
+class RollupColumns(Columns):
+    """Rollup rows. Key of a row: (box, camera, zone, class, start, length).
+
+    The row of zone ``*`` and class ``*`` says how long the camera observed.
+    """
+
+    observed_ms: tuple[Count, ...]
+    frames: tuple[Count, ...]
+    unique: tuple[Count, ...]
+    occupancy_mean: tuple[Annotated[float, Field(ge=0)], ...]
+    occupancy_max: tuple[Count, ...]
+    confidence_mean: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]  # None: nothing was there
+    place: tuple[Text, ...]  # where the camera was for most of the window; empty: not known
+
+
+class MeasureColumns(Columns):
+    """Readings of named quantities. Key of a row: (box, camera, zone, class, name, start, length).
+
+    The mean is ``total / readings``; what is counted, as objects that crossed a line, has its count in ``total``.
+    """
+
+    name: tuple[Text, ...]  # says the unit: dwell_s, speed_m_s, crossed_in
+    readings: tuple[Count, ...]
+    total: tuple[float, ...]
+    least: tuple[float, ...]
+    most: tuple[float, ...]
+
+
 class RollupMessage(Envelope):
-    """A batch of rollup rows."""
+    """A batch of rollup rows, and of the measures beside them."""
 
     columns: RollupColumns
+    measures: MeasureColumns | None = None
 
 
 class EventMessage(Envelope):

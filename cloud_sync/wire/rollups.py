@@ -1,10 +1,10 @@
-"""Rollup rows as a program holds them, and the columns in which they travel."""
+"""Rollup and measure rows as a program holds them, and the columns in which they travel."""
 
 from collections.abc import Iterable
 from itertools import accumulate, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from cloud_sync.wire.messages import RollupColumns
+from cloud_sync.wire.messages import MeasureColumns, RollupColumns
 
 
 class RollupRow(NamedTuple):
@@ -22,21 +22,54 @@ class RollupRow(NamedTuple):
     occupancy_mean: float
     occupancy_max: int
     confidence_mean: float | None
+    place: str = ""
+
+
+class MeasureRow(NamedTuple):
+    """One window of one measure; units and meaning as in ``MeasureColumns``, ``start`` absolute."""
+
+    camera: str
+    zone: str
+    class_name: str
+    name: str
+    start: int
+    length: int
+    revision: int
+    readings: int
+    total: float
+    least: float
+    most: float
 
 
 def columns_of(rows: Iterable[RollupRow]) -> RollupColumns:
     """Return rows as columns, start times delta-coded, order kept."""
-    rows = tuple(rows)
-    columns = dict(zip(RollupRow._fields, zip(*rows, strict=True), strict=True)) if rows else {}
-    starts = [row.start for row in rows]
-    columns["start"] = (*starts[:1], *(later - earlier for earlier, later in pairwise(starts)))
-    return RollupColumns(**{name: columns.get(name, ()) for name in RollupRow._fields})
+    return RollupColumns(**_columns(RollupRow._fields, tuple(rows)))
 
 
 def rows_of(columns: RollupColumns) -> list[RollupRow]:
     """Return columns as rows, start times absolute, order kept."""
+    return [RollupRow(*values) for values in _rows(RollupRow._fields, columns)]
+
+
+def measure_columns_of(rows: Iterable[MeasureRow]) -> MeasureColumns:
+    """Return rows as columns, start times delta-coded, order kept."""
+    return MeasureColumns(**_columns(MeasureRow._fields, tuple(rows)))
+
+
+def measure_rows_of(columns: MeasureColumns) -> list[MeasureRow]:
+    """Return columns as rows, start times absolute, order kept."""
+    return [MeasureRow(*values) for values in _rows(MeasureRow._fields, columns)]
+
+
+def _columns(fields: tuple[str, ...], rows: tuple[Any, ...]) -> dict[str, Any]:
+    columns: dict[str, Any] = dict.fromkeys(fields, ())
+    if rows:
+        columns.update(zip(fields, zip(*rows, strict=True), strict=True))
+    starts = columns["start"]
+    columns["start"] = (*starts[:1], *(later - earlier for earlier, later in pairwise(starts)))
+    return columns
+
+
+def _rows(fields: tuple[str, ...], columns: RollupColumns | MeasureColumns) -> Iterable[tuple[Any, ...]]:
     absolute = {"start": tuple(accumulate(columns.start))}
-    return [
-        RollupRow(*values)
-        for values in zip(*(absolute.get(name, getattr(columns, name)) for name in RollupRow._fields), strict=True)
-    ]
+    return zip(*(absolute.get(name, getattr(columns, name)) for name in fields), strict=True)

@@ -9,9 +9,9 @@ from sqlalchemy import func, select
 from agent.store import counts_since, delete_older, open_store, record_event, record_rollups
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
-from agent.types import ANY, Event, Instant, Rollup
+from agent.types import ANY, Event, Instant, MeasureRollup, Rollup
 from cloud_sync.outbox.schema import outbox, stream
-from cloud_sync.wire import RollupRow
+from cloud_sync.wire import MeasureRow, RollupRow
 
 NOW = Instant(utc_ns=1_800_000_000_000_000_000, monotonic_ns=5_000_000_000, boot=1)
 MINUTE = 1_800_000_000
@@ -44,7 +44,7 @@ def store(tmp_path: Path):
 
 def outbox_rows(connection) -> list[RollupRow]:
     bodies = connection.execute(select(outbox.c.body).order_by(outbox.c.seq)).scalars()
-    return [RollupRow(*row) for body in bodies for row in json.loads(body)]
+    return [RollupRow(*row) for body in bodies for row in json.loads(body)["rollups"]]
 
 
 def test_rollup_and_promise_commit_together_or_not_at_all(store):
@@ -160,3 +160,23 @@ def test_retention_deletes_what_is_older_and_leaves_the_outbox(store):
         assert delete_older(connection, MINUTE * 10**9) == 0
         assert connection.execute(select(rollup_table.c.window_start_s)).scalars().all() == [MINUTE]
         assert len(outbox_rows(connection)) == 2
+
+
+def test_measures_of_a_window_add_up(store):
+    """Readings of one measure add up over parts of a window, and travel beside the rollups in the same entry."""
+    first = MeasureRollup("north", "gate", "apple", "dwell_s", MINUTE, 60, 1, 2, 10.0, 4.0, 6.0)
+    second = MeasureRollup("north", "gate", "apple", "dwell_s", MINUTE, 60, 1, 1, 2.5, 2.5, 2.5)
+    with store.write.begin() as connection:
+        record_rollups(connection, [part(), first], now=NOW, send=True)
+        record_rollups(connection, [second], now=NOW, send=True)
+        bodies = connection.execute(select(outbox.c.body).order_by(outbox.c.seq)).scalars().all()
+    assert [len(json.loads(body)["rollups"]) for body in bodies] == [1, 0]
+    last = MeasureRow(*json.loads(bodies[-1])["measures"][0])
+    assert last == MeasureRow("north", "gate", "apple", "dwell_s", MINUTE, 60, 2, 3, 12.5, 2.5, 6.0)
+
+
+def test_alarm_goes_to_its_own_channel(store):
+    """An alarm is stored as an event and promised on the channel that overtakes the rest."""
+    with store.write.begin() as connection:
+        record_event(connection, Event("loitering", "north", NOW, {}, alarm=True), send=True)
+        assert connection.execute(select(outbox.c.channel)).scalar_one() == "alarm"

@@ -37,9 +37,27 @@ def upgrade() -> None:
         sa.Column("presence", sa.BigInteger, nullable=False),
         sa.Column("occupancy_max", sa.Integer, nullable=False),
         sa.Column("score_sum", sa.Float, nullable=False),
+        sa.Column("place", sa.String(256), nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("rollup_by_time", "rollup", ["window_start_s"])
+    op.create_table(
+        "measure",
+        sa.Column("camera", sa.String(63), primary_key=True),
+        sa.Column("zone", sa.String(63), primary_key=True),
+        sa.Column("class_name", sa.String(256), primary_key=True),
+        sa.Column("name", sa.String(63), primary_key=True),
+        sa.Column("window_start_s", sa.BigInteger, primary_key=True),
+        sa.Column("window_s", sa.Integer, primary_key=True),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("boot", sa.Integer, nullable=False),
+        sa.Column("readings", sa.Integer, nullable=False),
+        sa.Column("total", sa.Float, nullable=False),
+        sa.Column("least", sa.Float, nullable=False),
+        sa.Column("most", sa.Float, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("measure_by_time", "measure", ["window_start_s"])
     op.create_table(
         "event",
         sa.Column("id", sa.Integer, primary_key=True),

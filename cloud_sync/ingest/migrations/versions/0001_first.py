@@ -72,11 +72,32 @@ def _create_data() -> None:
         sa.Column("occupancy_mean", sa.Float, nullable=False),
         sa.Column("occupancy_max", sa.BigInteger, nullable=False),
         sa.Column("confidence_mean", sa.Float),
+        sa.Column("place", sa.String(256), nullable=False),
         sa.Column("stream", sa.String(32), nullable=False),
         sa.Column("boot", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
     op.create_index("rollup_by_time", "rollup", ["start"])
+    op.create_table(
+        "measure",
+        sa.Column("site", sa.String(63), primary_key=True),
+        sa.Column("device", sa.String(63), primary_key=True),
+        sa.Column("camera", sa.String(256), primary_key=True),
+        sa.Column("zone", sa.String(256), primary_key=True),
+        sa.Column("class_name", sa.String(256), primary_key=True),
+        sa.Column("name", sa.String(256), primary_key=True),
+        sa.Column("start", sa.BigInteger, primary_key=True),
+        sa.Column("length", sa.BigInteger, primary_key=True),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.Column("readings", sa.BigInteger, nullable=False),
+        sa.Column("total", sa.Float, nullable=False),
+        sa.Column("least", sa.Float, nullable=False),
+        sa.Column("most", sa.Float, nullable=False),
+        sa.Column("stream", sa.String(32), nullable=False),
+        sa.Column("boot", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("measure_by_time", "measure", ["start"])
     op.create_table(
         "event",
         sa.Column("stream", sa.String(32), primary_key=True),
