@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from agent.errors import ConfigError
+from agent.receiver import NmeaPath, parse_receiver
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import Address
 
@@ -135,6 +136,19 @@ class CameraConfig(Section):
     place: str | None = None  # name of a place in places.geojson; fixed
     gps: str | None = None  # gpsd://HOST[:PORT], an NMEA device, or an NMEA file: where a moving camera is
 
+    @field_validator("gps")
+    @classmethod
+    def _known_receiver(cls, gps: str | None) -> str | None:
+        if gps is not None:
+            parse_receiver(gps)
+        return gps
+
+    @model_validator(mode="after")
+    def _fixed_or_moving(self) -> Self:
+        if self.place is not None and self.gps is not None:
+            raise ValueError("place and gps exclude each other: a camera stays where it is, or moves")
+        return self
+
     @field_validator("source")
     @classmethod
     def _known_scheme(cls, source: str) -> str:
@@ -201,6 +215,9 @@ class PlacesConfig(Section):
     """Sites, blocks and rows."""
 
     geojson: Path | None = None
+    row_distance_m: Annotated[float, Field(gt=0, le=50)] = 3.0  # a row that says no width_m is so wide to each side
+    worst_accuracy_m: Annotated[float, Field(gt=0, le=1000)] = 25.0  # a position less exact is in no place
+    position_max_age_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # an older position says nothing of now
 
 
 class Config(Section):
@@ -222,6 +239,13 @@ class Config(Section):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"camera names must differ; used more than once: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _places_where_a_camera_has_one(self) -> Self:
+        placed = [camera.name for camera in self.cameras if camera.place is not None]
+        if placed and self.places.geojson is None:
+            raise ValueError(f"the place of camera {placed[0]} needs places.geojson, the file that names it")
         return self
 
 
@@ -299,12 +323,18 @@ def _absolute_paths(config: Config, base: Path) -> Config:
         }
 
     sections = {name: getattr(config, name) for name in ("storage", "model", "sync", "page", "places")}
-    cameras = tuple(
-        camera.model_copy(update={"source": str(base / camera.source)}) if is_path(camera.source) else camera
-        for camera in config.cameras
-    )
+    cameras = tuple(_camera_with_absolute_paths(camera, base) for camera in config.cameras)
     updates = {name: section.model_copy(update=absolute(section)) for name, section in sections.items()}
     return config.model_copy(update={**updates, "cameras": cameras})
+
+
+def _camera_with_absolute_paths(camera: CameraConfig, base: Path) -> CameraConfig:
+    updates = {}
+    if is_path(camera.source):
+        updates["source"] = str(base / camera.source)
+    if camera.gps is not None and isinstance(parse_receiver(camera.gps), NmeaPath):
+        updates["gps"] = str(base / camera.gps)
+    return camera.model_copy(update=updates)
 
 
 def is_path(source: str) -> bool:

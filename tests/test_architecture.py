@@ -9,12 +9,13 @@ import pytest
 from tests.conftest import ROOT
 
 # A room may import the rooms in its set, itself, and the shared values.
-SHARED = {"types", "errors", "clock", "config", "status", "__init__"}
+SHARED = {"types", "errors", "clock", "config", "status", "receiver", "__init__"}
 ALLOWED = {
     "capture": set(),
     "detection": set(),
     "tracking": set(),
     "analytics": set(),
+    "places": set(),
     "summaries": set(),
     "store": {"summaries"},
     "web": set(),
