@@ -18,6 +18,7 @@ _CONNECT_TIMEOUT_S = 5.0
 _MODES_WITH_FIX = (2, 3)  # in two and in three dimensions
 _MOST = 1e9  # of any number in a report that is read here; metres and degrees are less
 _WATCH = b'?WATCH={"enable":true,"json":true};\n'
+_ARE_YOU_THERE = b"?VERSION;\n"
 # By TPV's status. Without better from the receiver gpsd's estimates are those of an autonomous fix: 15 m and more.
 _RTK_ERROR_M = {3: RANGE_ERROR_M[4], 4: RANGE_ERROR_M[5]}  # fixed, float
 
@@ -25,19 +26,33 @@ _RTK_ERROR_M = {3: RANGE_ERROR_M[4], 4: RANGE_ERROR_M[5]}  # fixed, float
 class GpsdLink:
     """A connection to gpsd that watches all its receivers."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Connect and ask for reports; raises OSError."""
+    def __init__(self, host: str, port: int, *, ask_after_s: float = 10.0) -> None:
+        """Connect and ask for reports; raises OSError.
+
+        Args:
+            host: Name or address.
+            port: Usually 2947.
+            ask_after_s: When nothing came for so long, gpsd is asked for its version: one whose receiver is unplugged
+                says nothing by itself, as a dead connection does.
+        """
+        self._ask_after_s = ask_after_s
         self._socket = socket.create_connection((host, port), timeout=_CONNECT_TIMEOUT_S)
         try:
             self._socket.sendall(_WATCH)
         except OSError:
             self._socket.close()
             raise
+        self._quiet_s = 0.0
 
     def read(self, timeout_s: float) -> bytes:
         """Return what came, nothing if nothing came in time. Raises OSError when gpsd is gone."""
         if not select.select([self._socket], [], [], timeout_s)[0]:
+            self._quiet_s += timeout_s
+            if self._quiet_s >= self._ask_after_s:
+                self._quiet_s = 0.0
+                self._socket.sendall(_ARE_YOU_THERE)
             return b""
+        self._quiet_s = 0.0
         data = self._socket.recv(65_536)
         if not data:
             raise ConnectionError("gpsd closed the connection")

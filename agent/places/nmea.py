@@ -1,7 +1,7 @@
 """Sentences of NMEA 0183, as nearly every receiver speaks it: where it is, and how sure of it.
 
 Source: NMEA 0183, Standard for Interfacing Marine Electronic Devices, sentences GGA and RMC; field by field in the
-Garmin GPS 18x Technical Specifications, sections 4.2.3 and 4.2.7, and the u-blox M8 Receiver Description, chapter 31.
+Garmin GPS 18x Technical Specifications, section 4.2, and the u-blox M8 Receiver Description, chapter NMEA Protocol.
 """
 
 import functools

@@ -186,7 +186,8 @@ class PositionFeed:
         self._note_fix(now)
 
     def _note_connected(self) -> None:
-        log.info("gps_connected", gps=self._name)
+        if _is_landmark(self._backoff.failures):
+            log.info("gps_connected", gps=self._name, failures=self._backoff.failures)
         with self._lock:
             self._status = replace(self._status, connected=True, detail="")
 
@@ -205,7 +206,7 @@ class PositionFeed:
             reconnects = self._status.reconnects + was_connected
             self._status = replace(self._status, connected=False, detail=detail, reconnects=reconnects)
         failures = self._backoff.failures + 1
-        if was_connected or failures & (failures - 1) == 0:  # 1, 2, 4, 8, ...
+        if _is_landmark(failures):
             log.warning("gps_away", gps=self._name, detail=detail, failures=failures)
 
     def _pause(self, seconds: float, stop: threading.Event, beat: Callable[[], None]) -> None:
@@ -224,6 +225,11 @@ def is_near(at: Instant, now: Instant, max_age_ns: int) -> bool:
     A frame may have been taken shortly before the position came.
     """
     return at.boot == now.boot and abs(now.monotonic_ns - at.monotonic_ns) <= max_age_ns
+
+
+def _is_landmark(failures: int) -> bool:
+    """Tell whether so many failures since the last position are worth a line in the log: 0, 1, 2, 4, 8, ..."""
+    return failures & (failures - 1) == 0
 
 
 class _Lines:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 import threading
 
@@ -175,6 +176,36 @@ def test_silent_connection_is_opened_anew():
             assert feed.status().detail == "nothing came for 30 s"
             clock.advance(1)
             wait_until(lambda: server.connections == 2)
+
+
+def test_silent_gpsd_is_asked(require, free_port):
+    """The real gpsd, whose receiver is silent, answers when it is asked after a quiet time: the connection is alive."""
+    line = SerialLine()
+    with subprocess.Popen([require("gpsd"), "-N", "-n", "-S", str(free_port), line.path]) as gpsd:
+        try:
+            wait_until(lambda: listens(free_port))
+            link = GpsdLink("127.0.0.1", free_port, ask_after_s=0.5)
+            read_until(link, b'"class":"WATCH"')  # its greeting, which has its version too, is over
+            read_until(link, b'"class":"VERSION"')
+            link.close()
+        finally:
+            gpsd.kill()
+            line.unplug()
+
+
+def read_until(link: GpsdLink, expected: bytes) -> None:
+    """Read until something comes, for at most ten seconds."""
+    came = b""
+    for _ in range(100):
+        came += link.read(0.1)
+        if expected in came:
+            return
+    pytest.fail(f"found {came!r}; expected {expected!r}")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_garbage_is_counted_and_left_out():
