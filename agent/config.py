@@ -103,12 +103,16 @@ class RowConfig(Section):
     visible_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the fruit on a tree, what a camera can see of it
 
 
+_Lightness = Annotated[float, Field(ge=10, le=100)]  # darker than 10, a camera sees no colour
+_Opponent = Annotated[float, Field(ge=-128, le=127)]
+
+
 class RipenessConfig(Section):
-    """What ripe and unripe fruit of one class look like: reference colours in CIE L*a*b* (L 0 to 100)."""
+    """What ripe and unripe fruit of one class look like: reference colours in CIE L*a*b* (L 10 to 100)."""
 
     class_name: Annotated[str, Field(alias="class")]
-    ripe_lab: tuple[float, float, float]
-    unripe_lab: tuple[float, float, float]
+    ripe_lab: tuple[_Lightness, _Opponent, _Opponent]
+    unripe_lab: tuple[_Lightness, _Opponent, _Opponent]
 
 
 class FarmConfig(Section):
@@ -118,6 +122,7 @@ class FarmConfig(Section):
     fruit_size: bool = False
     metres_per_pixel: PositiveFloat | None = None  # then sizes are in millimetres too
     canopy: bool = False
+    canopy_every_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # the canopy is measured no more often
     canopy_drop: Annotated[float, Field(gt=0, lt=1)] = 0.3  # a day so far below the camera's own history: look here
 
 
