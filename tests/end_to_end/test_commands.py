@@ -173,7 +173,7 @@ def test_replay_tells_frames_and_seconds(video: Path):
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert told["frames"] == 30
-    assert told["video_s"] == pytest.approx(3.0, abs=0.2)
+    assert told["seconds"] == pytest.approx(3.0, abs=0.2)
     assert set(told["unique"]) <= {"apple", "cherry", "pear"}
 
 
