@@ -1,6 +1,6 @@
 """One connection of the uplink, from CONNACK to its end."""
 
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 
 import structlog
@@ -69,6 +69,7 @@ class Session:
         self._health_due_s = now_s
         self._look_due_s = now_s
         self._delivered_at_s = now_s
+        self._acks_refused: Counter[str] = Counter()
         totals.complaints.clear()
         connection.subscribe(announcer.box.topic(Channel.ACK))
 
@@ -180,17 +181,23 @@ class Session:
         try:
             ack = decode(Channel.ACK, event.payload, event.encoding)
         except WireError as error:
-            log.warning("ack_refused", reason=str(error))
+            self._refuse_ack("it is none", error=str(error))
             return
         assert isinstance(ack, AckMessage)
         last = max([ack.through, *(last for _, last in ack.ranges)])
         if ack.stream != self._stream:
-            log.warning("ack_refused", reason="it is for another stream", stream=ack.stream)
+            self._refuse_ack("it is for another stream", stream=ack.stream)
         elif last > self._totals.newest_seq:
             # The database is older than what the cloud has of it, as after restoring a backup.
-            log.error("ack_refused", reason="it covers what was never sent", seq=last, sent=self._totals.newest_seq)
+            self._refuse_ack("it covers what was never sent", seq=last, sent=self._totals.newest_seq)
         elif self._settings.confirm == "cloud":
             self._confirm(ack.through, list(ack.ranges))
+
+    def _refuse_ack(self, reason: str, **about: str | int) -> None:
+        """Log the first of each kind in a connection; whoever sends wrong acks sends many."""
+        self._acks_refused[reason] += 1
+        if self._acks_refused[reason] == 1:
+            log.warning("ack_refused", reason=reason, **about)
 
     def _confirm(self, through: int, ranges: list[tuple[int, int]]) -> None:
         before = self._flights.unconfirmed

@@ -62,7 +62,7 @@ class Uplink:
         self._now_s = monotonic_s
         self._wake = Wake()
         self._news = threading.Event()
-        self._settler = Settler(outbox)
+        self._settler = Settler(outbox, on_done=self._wake.set)
         self._totals = Totals(newest_seq=outbox.last_seq())
         self._pace = Pace(
             most=settings.unconfirmed, timeout_s=settings.ack_timeout_s, timeout_most_s=settings.ack_timeout_most_s

@@ -2,7 +2,6 @@
 
 import random
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,16 +38,16 @@ def test_killed_broker_loses_and_doubles_nothing(broker: Broker, box: BoxEnd, cl
     """A broker that is killed and comes back empty, with messages on the way, costs no row and doubles none."""
     cloud.start(broker.url)
     box.start_uplink(fast_settings(broker.url, join_bytes=1))  # single messages: many of them are on the way
-    for part in range(3):
+    for part in range(2):
         box.add_rollups(100 * part, 100).result(10)
         eventually(lambda part=part: cloud.count(schema.rollup) > 200 * part + 20)
         broker.kill()
         box.add_event("while-away", part=part).result(10)
         broker.start()
     eventually(lambda: box.waiting() == [])
-    assert cloud.rollups() == expected_rollups(300)
-    assert sorted(row.data for row in cloud.rows(schema.event)) == [f'{{"part": {part}}}' for part in range(3)]
-    assert cloud.received() == [(1, 303)]
+    assert cloud.rollups() == expected_rollups(200)
+    assert sorted(row.data for row in cloud.rows(schema.event)) == [f'{{"part": {part}}}' for part in range(2)]
+    assert cloud.received() == [(1, 202)]
 
 
 def test_killed_ingest_worker_loses_and_doubles_nothing(broker: Broker, box: BoxEnd, tmp_path: Path) -> None:
@@ -58,7 +57,7 @@ def test_killed_ingest_worker_loses_and_doubles_nothing(broker: Broker, box: Box
     worker = start_process("ingest", database, broker.url)
     box.start_uplink(fast_settings(broker.url, join_bytes=1))
     try:
-        for part in range(3):
+        for part in range(2):
             box.add_rollups(100 * part, 100).result(10)
             eventually(lambda part=part: cloud.count(schema.rollup) > 200 * part + 20)
             worker.kill()
@@ -68,8 +67,8 @@ def test_killed_ingest_worker_loses_and_doubles_nothing(broker: Broker, box: Box
     finally:
         worker.kill()
         worker.wait()
-    assert cloud.rollups() == expected_rollups(300)
-    assert cloud.received() == [(1, 300)]
+    assert cloud.rollups() == expected_rollups(200)
+    assert cloud.received() == [(1, 200)]
     cloud.close()
 
 
@@ -100,12 +99,11 @@ def test_random_cuts_lose_and_double_nothing(broker: Broker, box: BoxEnd, cloud:
         cloud.start(far.url)
         box.start_uplink(fast_settings(near.url, join_bytes=600))
         for part in range(8):
+            link = near if part % 2 else far
+            link.cut_after(dice.randrange(100, 2500))
             box.add_rollups(40 * part, 40).result(10)
-            (near if part % 2 else far).cut_after(dice.randrange(300, 6000))
-            time.sleep(dice.uniform(0.05, 0.3))
-        eventually(lambda: box.waiting() == [], within_s=20)
-        assert near.connections > 2
-        assert far.connections > 2
+            eventually(lambda link=link: not link.will_cut)
+        eventually(lambda: box.waiting() == [])
     assert cloud.rollups() == expected_rollups(320)
     assert cloud.received() == [(1, 320)]
 

@@ -9,7 +9,16 @@ import pytest
 
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import LinkState
-from cloud_sync.wire import AckMessage, BirthMessage, Channel, HealthMessage, RollupMessage, StateMessage, rows_of
+from cloud_sync.wire import (
+    AckMessage,
+    BirthMessage,
+    Channel,
+    HealthMessage,
+    RollupMessage,
+    StateMessage,
+    parse_topic,
+    rows_of,
+)
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings, rollup_row
 from tests.faults.listener import Listener
@@ -32,8 +41,11 @@ def test_box_introduces_itself(broker: Broker, box: BoxEnd) -> None:
         birth = listener.messages(Channel.BIRTH)[0]
         assert isinstance(birth, BirthMessage)
         assert birth.stream == box.outbox.stream
-        assert all(arrived.retain for arrived in listener.heard if arrived.topic.endswith(("state", "birth")))
         assert all(isinstance(message, HealthMessage) for message in listener.messages(Channel.HEALTH))
+    with Listener(broker.url, EVERYTHING) as late:
+        eventually(lambda: len(late.heard) >= 2)
+        retained = {parse_topic(arrived.topic)[1] for arrived in late.heard if arrived.retain}
+        assert retained == {Channel.BIRTH, Channel.STATE}
 
 
 def test_clean_stop_flushes_and_says_goodbye(broker: Broker, box: BoxEnd) -> None:
@@ -189,7 +201,7 @@ def test_unreadable_entry_is_set_aside(mosquitto: Mosquitto, box: BoxEnd) -> Non
     box.add_raw(Channel.EVENT, b"{")
     box.add_raw(Channel.EVENT, b'{"kind": 5}').result(5)
     with Listener(mosquitto.url, EVERYTHING) as listener:
-        box.start_uplink(fast_settings(mosquitto.url))
+        box.start_uplink(fast_settings(mosquitto.url, ack_timeout_s=60))
         eventually(lambda: sorted(box.quarantined()) == [6, 12, 13])
         eventually(lambda: sum(len(rows_of(m.columns)) for m in listener.messages(Channel.ROLLUP)) == 20)
         assert box.quarantined()[13] == "not a valid event: kind: Input should be a valid string"
