@@ -45,7 +45,10 @@ def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
         (GOOD + '[page]\nlisten = "0.0.0.0"\n', r"page: listening beyond this machine needs page\.password_file"),
         (GOOD + '[page]\nlisten = "everywhere"\n', r"page: listen 'everywhere' is not an IP address; allowed"),
         (GOOD + '[sync]\nbroker = "tcp://x"\n', r"sync\.broker: found .tcp://x.; .*expected mqtt://HOST"),
-        (GOOD + '[sync]\nbroker = "mqtt://user:pw@x"\n', r"sync\.broker: .*no user or password in it; give a user name and a password file"),
+        (
+            GOOD + '[sync]\nbroker = "mqtt://user:pw@x"\n',
+            r"sync\.broker: .*no user or password in it; give a user name and a password file",
+        ),
         (GOOD + '[sync]\ncert_file = "a"\n', r"sync: cert_file and key_file belong together"),
         (
             GOOD + "[model]\nbackend = 'tpu'\n",
