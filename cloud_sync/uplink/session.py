@@ -1,6 +1,7 @@
 """One connection of the uplink, from CONNACK to its end."""
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,7 +14,7 @@ from cloud_sync.uplink.flights import Flight, Flights, Pace
 from cloud_sync.uplink.parcel import UnsendableError, pack
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
-from cloud_sync.wire import AckMessage, Channel, WireError, decode
+from cloud_sync.wire import DATA_CHANNELS, AckMessage, Channel, WireError, decode
 
 log = structlog.get_logger()
 
@@ -114,8 +115,8 @@ class Session:
     def _send(self, now_s: float) -> None:
         while self._announcements and self._flights.has_room():
             self._hand_over(*self._announcements.popleft(), now_s)
-        while self._flights.has_room() and self._flights.may_send_data():
-            entries = self._feed.take()
+        while self._flights.has_room() and self._settler.takes_more():
+            entries = self._feed.take(self._channels_now())
             if not entries:
                 return
             try:
@@ -129,6 +130,11 @@ class Session:
             self._feed.went()
             self._totals.newest_seq = max(self._totals.newest_seq, parcel.last)
             self._hand_over(parcel.channel, parcel.message, now_s, first=parcel.first, last=parcel.last)
+
+    def _channels_now(self) -> Sequence[Channel]:
+        if self._flights.may_send_data():
+            return DATA_CHANNELS
+        return (Channel.ALARM,) if self._flights.may_send_urgent() else ()
 
     def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
         mid = self._connection.publish(message)
@@ -144,8 +150,8 @@ class Session:
 
     def _look_for_silence(self, now_s: float) -> None:
         late = self._flights.overdue(now_s)
-        if late:
-            log.warning("cloud_silent", messages=len(late), next_timeout_s=self._pace.timeout_s)
+        if late and self._pace.silences == 1:
+            log.warning("cloud_silent", messages=len(late))
         for flight in late:
             self._feed.again(flight.channel, flight.first, flight.last)
         oldest_s = self._flights.oldest_handed_s()
@@ -200,7 +206,9 @@ class Session:
             log.warning("ack_refused", reason=reason, **about)
 
     def _confirm(self, through: int, ranges: list[tuple[int, int]]) -> None:
-        before = self._flights.unconfirmed
+        before, silences = self._flights.unconfirmed, self._pace.silences
         self._flights.confirm(through, ranges)
+        if silences and not self._pace.silences:
+            log.info("cloud_answers_again", silences=silences)
         self._totals.confirmations += before - self._flights.unconfirmed
         self._settler.confirm(through, ranges)

@@ -14,6 +14,8 @@ log = structlog.get_logger()
 RETRY_S = 1.0
 RANGES_AT_ONCE = 500
 """Ranges in one transaction: the writer has others to serve."""
+QUARANTINE_AT_ONCE = 100
+"""Entries that wait to be moved aside."""
 
 
 class Settler:
@@ -44,6 +46,10 @@ class Settler:
         if through > max(self._through, self.settled_through) or ranges:
             self._through = max(self._through, through)
             self._ranges = merge([*self._ranges, *ranges])
+
+    def takes_more(self) -> bool:
+        """Tell whether more entries may be moved aside now: thousands are not kept in memory."""
+        return len(self._aside) < QUARANTINE_AT_ONCE
 
     def quarantine(self, seq: int, reason: str) -> None:
         """Let one entry be moved aside."""

@@ -152,8 +152,33 @@ def test_silent_cloud_is_not_flooded(mosquitto: Mosquitto, box: BoxEnd) -> None:
         uplink = box.start_uplink(fast_settings(mosquitto.url, join_bytes=1, ack_timeout_s=0.3, ack_timeout_most_s=0.6))
         time.sleep(2)
         assert len(cloud.messages(Channel.ROLLUP)) < 30
+        assert uplink.status().detail == "the cloud does not answer"
         cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=box.outbox.stream, through=1))
         eventually(lambda: uplink.status().confirmed_through == 1)
+
+
+def test_silent_cloud_does_not_hold_alarms_back(mosquitto: Mosquitto, box: BoxEnd) -> None:
+    """An alarm goes out at once to whoever listens, also while rollups wait for a cloud that is silent."""
+    box.add_rollups(0, 300).result(5)
+    with Listener(mosquitto.url, EVERYTHING) as listener:
+        uplink = box.start_uplink(fast_settings(mosquitto.url, join_bytes=1, ack_timeout_s=0.2, ack_timeout_most_s=600))
+        eventually(lambda: uplink.status().detail == "the cloud does not answer")
+        time.sleep(0.6)
+        before = len(listener.messages(Channel.ROLLUP))
+        box.add_event("fire", channel=Channel.ALARM).result(5)
+        eventually(lambda: len(listener.messages(Channel.ALARM)) == 1, within_s=2)
+        assert len(listener.messages(Channel.ROLLUP)) <= before + 1
+
+
+def test_many_unreadable_entries_are_set_aside(mosquitto: Mosquitto, box: BoxEnd) -> None:
+    """Hundreds of entries that are no message are moved aside one after the other; the good one behind them arrives."""
+    for _ in range(250):
+        box.add_raw(Channel.EVENT, b"{}")
+    box.add_event("good").result(5)
+    with Listener(mosquitto.url, EVERYTHING) as listener:
+        uplink = box.start_uplink(fast_settings(mosquitto.url))
+        eventually(lambda: [message.kind for message in listener.messages(Channel.EVENT)] == ["good"])
+        eventually(lambda: uplink.status().quarantined == 250)
 
 
 def test_oversize_entry_is_set_aside(make_mosquitto: Callable[..., Mosquitto], box: BoxEnd) -> None:
