@@ -203,7 +203,7 @@ def _stop_on_signals() -> threading.Event:
 
 def _check(options: argparse.Namespace) -> int:
     from agent.capture import create_source
-    from agent.config import load_config, read_secret
+    from agent.config import load_config, public_address, read_secret
     from agent.errors import FatalError
 
     config = load_config(options.file)
@@ -214,7 +214,10 @@ def _check(options: argparse.Namespace) -> int:
     for secret in filter(None, (config.page.password_file, config.sync.password_file)):
         read_secret(secret)
     if options.json:
-        _print_json(config.model_dump(mode="json"))
+        shown = config.model_dump(mode="json")
+        for camera in shown["cameras"]:
+            camera["source"] = public_address(camera["source"])  # what is printed here ends up in logs and tickets
+        _print_json(shown)
     else:
         names = ", ".join(camera.name for camera in config.cameras)
         print(f"{options.file}: good. Box {config.box.site}/{config.box.device}, cameras: {names}")

@@ -9,9 +9,8 @@ from sqlalchemy import Column, func, select
 
 from agent.app import Agent
 from agent.broker import DemoBroker
-from agent.capture import public_address
 from agent.clock import SystemClock
-from agent.config import BoxConfig, CameraConfig, Config, PageConfig, StorageConfig, SyncConfig, is_path
+from agent.config import BoxConfig, CameraConfig, Config, PageConfig, StorageConfig, SyncConfig, is_path, public_address
 from agent.errors import FatalError
 from agent.store import DATABASE
 from agent.store.schema import rollup as box_rollup

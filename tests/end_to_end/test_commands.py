@@ -71,6 +71,13 @@ def test_check_says_good(tmp_path: Path):
     assert json.loads(hedgerow("check", path, "--json").stdout)["cameras"][0]["fps"] == 5.0
 
 
+def test_check_shows_no_password(tmp_path: Path):
+    """What is printed of a configuration may be pasted into a ticket."""
+    path = configuration(tmp_path, cameras={"north": "rtsp://user:hunter2@192.0.2.1/x"})
+    source = json.loads(hedgerow("check", path, "--json").stdout)["cameras"][0]["source"]
+    assert source == "rtsp://user:***@192.0.2.1/x"
+
+
 def test_unreadable_configuration(tmp_path: Path):
     """A configuration that is absent, broken or wrong is one clear line."""
     assert_one_clear_line(hedgerow("run", "--config", tmp_path / "no.toml"), "cannot read configuration")
