@@ -94,7 +94,7 @@ Ctrl-C ends it; the next start continues with the same data.
 def _compare(say: Callable[[str], None], box: Path, cloud: Path) -> None:
     """Say what both sides have, so that everybody can see whether it is the same."""
     rows, objects = _totals(box, box_rollup.c.unique_tracks, box_rollup.c.class_name)
-    cloud_rows, cloud_objects = _totals(cloud, cloud_rollup.c.unique, cloud_rollup.c.class_name)
+    cloud_rows, cloud_objects = _totals(cloud, cloud_rollup.c.unique_tracks, cloud_rollup.c.class_name)
     say(f"On the box: {rows} rows, {objects} objects. In the cloud: {cloud_rows} rows, {cloud_objects} objects.")
 
 
