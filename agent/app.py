@@ -15,7 +15,7 @@ from agent.capture import FrameSlot, Grabber
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
 from agent.detection import open_detector
-from agent.errors import RetryableError
+from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
 from agent.pipeline import CameraPipeline, Step
 from agent.schedule import Schedule
@@ -126,17 +126,22 @@ class Agent:
         Args:
             stop: Set to end.
             on_ready: Called once everything runs.
+
+        Raises:
+            FatalError: The database turned out to be damaged; the next start sets it aside.
         """
         self._start()
         on_ready()
         notify("READY=1")
         watch_s = watchdog_interval_s()
-        while not stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0)):
+        while not (self._store.damaged.is_set() or stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0))):
             self._schedule.look(self._clock.now())
             if self._supervisor.look():
                 notify("WATCHDOG=1")
         notify("STOPPING=1")
         self._stop()
+        if self._store.damaged.is_set():
+            raise FatalError(f"{self._store.path} is damaged; the next start sets it aside, and goes on with a new one")
 
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)

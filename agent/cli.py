@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (HedgerowError, SyncFatalError) as error:
         print(f"hedgerow: {error}", file=sys.stderr)
         return 1
+    except PermissionError as error:
+        print(f"hedgerow: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone: `hedgerow tap | head` ends quietly
         return 0
@@ -87,7 +90,7 @@ def _box_commands(command: Any) -> None:
     demo.add_argument("--seconds", type=_positive, metavar="N", help="stop by itself after N seconds")
 
     check = command("check", _check, "check a configuration file, and name everything that is wrong with it")
-    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("file", type=Path, metavar="FILE", help="docs/hedgerow.example.toml shows every key")
     check.add_argument("--json", action="store_true", help="print the configuration as the agent understands it")
 
     status = command("status", _status, "tell what a box has stored: counts of the last hour, cameras, outbox")
@@ -202,19 +205,18 @@ def _stop_on_signals() -> threading.Event:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from agent.capture import create_source
-    from agent.config import load_config, read_secret
-    from agent.errors import FatalError
+    from agent.check import find_problems
+    from agent.config import load_config, public_address
+    from agent.errors import ConfigError
 
     config = load_config(options.file)
-    for camera in config.cameras:
-        create_source(camera, SystemClock())  # only the address is looked at
-    if config.model.path is not None and not config.model.path.is_file():
-        raise FatalError(f"model.path: there is no file {config.model.path}")
-    for secret in filter(None, (config.page.password_file, config.sync.password_file)):
-        read_secret(secret)
+    if problems := find_problems(config):
+        raise ConfigError(f"configuration {options.file}: " + "\n".join(problems))
     if options.json:
-        _print_json(config.model_dump(mode="json"))
+        shown = config.model_dump(mode="json")
+        for camera in shown["cameras"]:
+            camera["source"] = public_address(camera["source"])  # what is printed here ends up in logs and tickets
+        _print_json(shown)
     else:
         names = ", ".join(camera.name for camera in config.cameras)
         print(f"{options.file}: good. Box {config.box.site}/{config.box.device}, cameras: {names}")

@@ -29,7 +29,12 @@ from cloud_sync.mqtt import Address
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 """A name that is safe in an MQTT topic, a file name and a URL."""
 
-_CREDENTIALS = re.compile(r"//[^/@\s]*@")
+_USER_AND_PASSWORD = re.compile(
+    r"^(?P<start>[a-z0-9+.-]+://[^/:@?#]*):(?!\d{1,5}([/?#]|$)).*@", re.IGNORECASE | re.DOTALL
+)
+_SECRET_PARAMETER = re.compile(  # some cameras want it in the path: /user=admin_password=secret_channel=1
+    r"(?P<key>[?&/_;][^=&/?;]*(?:pass|pwd|secret|token|key|auth)[^=&/?;]*=)[^&#]*", re.IGNORECASE
+)
 
 _NAME_RULE = "lower-case letters, digits, '-' and '_', at most 63, starting with a letter or digit"
 
@@ -157,12 +162,14 @@ class CameraConfig(Section):
     @field_validator("source")
     @classmethod
     def _known_scheme(cls, source: str) -> str:
-        scheme = source.split(":", 1)[0] if re.match(r"^[a-z0-9+.-]+:", source) else ""
+        scheme = "" if is_path(source) else source.partition(":")[0]
         if scheme and scheme not in {"rtsp", "rtsps", "http", "https", "file", "sim"}:
             raise ValueError(
                 f"scheme {scheme!r} is not known; allowed: rtsp://, rtsps://, http://, https://, a file, a folder of "
                 "images, /dev/videoN or sim:orchard"
             )
+        if re.search(r"[\x00-\x1f\x7f]", source):
+            raise ValueError("control characters are in no address, and in no path that can be opened")
         return source
 
 
@@ -194,6 +201,8 @@ class SyncConfig(Section):
     def _pairs(self) -> Self:
         if (self.cert_file is None) != (self.key_file is None):
             raise ValueError("cert_file and key_file belong together: give both or neither")
+        if self.password_file is not None and self.username is None:
+            raise ValueError("password_file needs a username beside it")
         return self
 
 
@@ -303,11 +312,9 @@ def _explain(problem: ErrorDetails) -> str:
         return f"{field}: unknown key; see docs/hedgerow.example.toml for the keys that exist"
     if kind == "missing":
         return f"{field}: is missing"
-    found = (
-        _CREDENTIALS.sub("//***@", repr(problem["input"]))
-        if not isinstance(problem["input"], dict | BaseModel)
-        else None
-    )
+    given = problem["input"]
+    shown = public_address(given) if isinstance(given, str) else given
+    found = None if isinstance(given, dict | BaseModel) else repr(shown)
     if kind == "string_pattern_mismatch":
         return f"{field}: found {found}; allowed: {_NAME_RULE}"
     if kind == "value_error":
@@ -344,4 +351,13 @@ def _camera_with_absolute_paths(camera: CameraConfig, base: Path) -> CameraConfi
 
 def is_path(source: str) -> bool:
     """Tell whether a camera's source is a path on this machine rather than an address."""
-    return not re.match(r"^[a-z0-9+.-]+:", source)
+    return not re.match(r"[a-z0-9+.-]+:", source, re.IGNORECASE)
+
+
+def public_address(address: str) -> str:
+    """Return an address as it may be shown and logged: passwords and secret parameters are replaced by ``***``.
+
+    A password that holds ``/`` or ``@`` is removed whole, too, at the price of more than it.
+    """
+    hidden = _USER_AND_PASSWORD.sub(r"\g<start>:***@", address)
+    return _SECRET_PARAMETER.sub(r"\g<key>***", hidden)

@@ -9,9 +9,8 @@ from sqlalchemy import Column, func, select
 
 from agent.app import Agent
 from agent.broker import DemoBroker
-from agent.capture import public_address
 from agent.clock import SystemClock
-from agent.config import BoxConfig, CameraConfig, Config, PageConfig, StorageConfig, SyncConfig, is_path
+from agent.config import BoxConfig, CameraConfig, Config, PageConfig, StorageConfig, SyncConfig, is_path, public_address
 from agent.errors import FatalError
 from agent.store import DATABASE
 from agent.store.schema import rollup as box_rollup
@@ -95,7 +94,7 @@ Ctrl-C ends it; the next start continues with the same data.
 def _compare(say: Callable[[str], None], box: Path, cloud: Path) -> None:
     """Say what both sides have, so that everybody can see whether it is the same."""
     rows, objects = _totals(box, box_rollup.c.unique_tracks, box_rollup.c.class_name)
-    cloud_rows, cloud_objects = _totals(cloud, cloud_rollup.c.unique, cloud_rollup.c.class_name)
+    cloud_rows, cloud_objects = _totals(cloud, cloud_rollup.c.unique_tracks, cloud_rollup.c.class_name)
     say(f"On the box: {rows} rows, {objects} objects. In the cloud: {cloud_rows} rows, {cloud_objects} objects.")
 
 

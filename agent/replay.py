@@ -30,7 +30,7 @@ class ReplayResult:
     model: str
     backend: str
     frames: int
-    video_s: float  # how long the recording plays
+    seconds: float  # how long the recording plays
     wall_s: float  # how long it took
     unique: dict[str, int]  # different objects, by class of the model
     rollups: tuple[Rollup, ...]  # by minute of the recording, which begins at 0
@@ -42,9 +42,9 @@ class ReplayResult:
     def summary(self) -> str:
         """Return some lines for a person."""
         counted = "\n".join(f"{name:>16} {count:6d}" for name, count in self.unique.items() if count)
-        speed = self.video_s / self.wall_s if self.wall_s else 0.0
+        speed = self.seconds / self.wall_s if self.wall_s else 0.0
         return (
-            f"{self.video}: {self.frames} frames, {self.video_s:.1f} s, in {self.wall_s:.1f} s ({speed:.1f} times as "
+            f"{self.video}: {self.frames} frames, {self.seconds:.1f} s, in {self.wall_s:.1f} s ({speed:.1f} times as "
             f"fast), {self.model} on {self.backend}\n{counted or '         nothing found'}"
         )
 
@@ -89,7 +89,7 @@ def replay(
         model=detector.info.name,
         backend=detector.info.backend,
         frames=tally.frames,
-        video_s=round(tally.last_s + interval_s, 3) if tally.frames else 0.0,
+        seconds=round(tally.last_s + interval_s, 3) if tally.frames else 0.0,
         wall_s=round((clock.now().monotonic_ns - started_ns) / 1e9, 3),
         unique={name: tally.unique[name] for name in detector.info.class_names},
         rollups=tuple(tally.windows.peek()),

@@ -215,7 +215,7 @@ def _counts(message: RollupMessage) -> str:
     rows = [row for row in rows_of(message.columns) if row.zone == "*" and row.class_name != "*"]
     unique: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        unique[row.camera, row.class_name] += row.unique
+        unique[row.camera, row.class_name] += row.unique_tracks
     counts = ", ".join(f"{camera} {name} {number}" for (camera, name), number in sorted(unique.items()))
     return f"{len(message.columns.camera)} rows; {counts or 'nothing counted'}"
 

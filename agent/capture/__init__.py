@@ -13,7 +13,6 @@ from agent.capture.source import (
     StalledError,
     UnauthorisedError,
     UnreachableError,
-    public_address,
 )
 
 __all__ = [
@@ -29,6 +28,5 @@ __all__ = [
     "UnauthorisedError",
     "UnreachableError",
     "create_source",
-    "public_address",
     "replay",
 ]

@@ -1,5 +1,6 @@
 """From the address in the configuration to a source."""
 
+import os.path
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -23,7 +24,7 @@ def create_source(camera: CameraConfig, clock: Clock) -> Source:
         return OrchardSource(parse_orchard(camera.source))
     path = _path(camera.source)
     source: Source
-    if path is not None and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES):
+    if path is not None and (_is_folder(path) or path.suffix.lower() in IMAGE_SUFFIXES):
         source = ImageSource(path, fps=camera.fps)
     else:
         source = VideoSource(str(path or camera.source), clock, timeout_s=camera.stall_timeout_s)
@@ -35,3 +36,7 @@ def _path(source: str) -> Path | None:
     if source.startswith("file:"):
         return Path(unquote(urlsplit(source).path))
     return None if "://" in source else Path(source).expanduser()
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  False of what may not be looked at, where Path raises: open() tells it

@@ -9,10 +9,10 @@ import structlog
 
 from agent.capture.factory import create_source
 from agent.capture.slot import FrameSlot
-from agent.capture.source import EndedError, Picture, Source, SourceError, public_address
+from agent.capture.source import EndedError, Picture, Source, SourceError
 from agent.capture.timeline import Arrivals, Playback, Sampler
 from agent.clock import Clock
-from agent.config import CameraConfig
+from agent.config import CameraConfig, public_address
 from agent.types import CameraState, CameraStatus, Frame, Instant
 
 log = structlog.get_logger()

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from agent.capture.factory import create_source
-from agent.capture.source import BrokenError, public_address
+from agent.capture.source import BrokenError
 from agent.capture.timeline import Playback, Sampler
 from agent.clock import Clock
-from agent.config import CameraConfig
+from agent.config import CameraConfig, public_address
 from agent.types import Frame
 
 

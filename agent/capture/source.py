@@ -1,6 +1,5 @@
 """What every source of pictures can do, and how it can fail."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -86,18 +85,3 @@ class EndedError(SourceError):
     """A live stream was ended by the other side."""
 
     state = CameraState.ENDED
-
-
-_USER_AND_PASSWORD = re.compile(
-    r"^(?P<start>[a-z0-9+.-]+://[^/:@?#]*):(?!\d{1,5}([/?#]|$)).*@", re.IGNORECASE | re.DOTALL
-)
-_SECRET_PARAMETER = re.compile(r"(?P<key>[?&][^=&]*(?:pass|pwd|secret|token|key|auth)[^=&]*=)[^&#]*", re.IGNORECASE)
-
-
-def public_address(address: str) -> str:
-    """Return an address as it may be shown and logged: passwords and secret parameters are replaced by ``***``.
-
-    A password that holds ``/`` or ``@`` is removed whole, too, at the price of more than it.
-    """
-    hidden = _USER_AND_PASSWORD.sub(r"\g<start>:***@", address)
-    return _SECRET_PARAMETER.sub(r"\g<key>***", hidden)

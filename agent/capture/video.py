@@ -27,9 +27,9 @@ from agent.capture.source import (
     StalledError,
     UnauthorisedError,
     UnreachableError,
-    public_address,
 )
 from agent.clock import Clock
+from agent.config import public_address
 from agent.types import Image
 
 _PROBE_TIMEOUT_S = 3.0

@@ -11,8 +11,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from agent.errors import RetryableError
+from agent.store.damage import is_damage
 from agent.store.records import record_event, record_rollups
-from agent.store.writer import Writer
+from agent.store.writer import Writer, reason_of
 from agent.summaries import RollupWindows
 from agent.types import Event, Instant, MeasureRollup, Observation, Rollup
 
@@ -72,7 +73,7 @@ class Recorder:
         """Return what is not stored yet, windows still open among it, so that the page need not wait for a minute."""
         with self._lock:
             waiting = list(self._waiting)
-            if self._in_flight is not None and not self._in_flight[0].done():
+            if self._in_flight is not None and not _is_stored(self._in_flight[0]):
                 waiting += self._in_flight[1]
             return [record for record in waiting if isinstance(record, Rollup)] + self._windows.peek()
 
@@ -109,15 +110,15 @@ class Recorder:
         if error is None:
             self._note_success()
             return
-        if isinstance(error, OperationalError | RetryableError):
+        if isinstance(error, OperationalError | RetryableError) or is_damage(error):
             self._waiting.extendleft(reversed(records))
-            self._note_failure(str(error))
+            self._note_failure(reason_of(error))
         elif len(records) > 1:
             self._waiting.extendleft(reversed(records))
             self._singly = len(records)  # one of them is bad: find out which, so that the others get through
         else:
             self.rejected += 1
-            log.error("record_rejected", record=repr(records[0])[:500], reason=str(error))
+            log.error("record_rejected", record=repr(records[0])[:500], reason=reason_of(error))
 
     def _hand_over(self, now: Instant) -> None:
         self._bound()
@@ -128,7 +129,7 @@ class Recorder:
         try:
             future = self._writer.submit(lambda connection: self._write(connection, records, now))
         except RetryableError as error:
-            self._note_failure(str(error))
+            self._note_failure(reason_of(error))
             return
         self._in_flight = (future, records)
         self._singly = max(0, self._singly - 1)
@@ -164,3 +165,7 @@ class Recorder:
         if self._failures:
             log.info("records_stored_again", failures=self._failures, dropped=self.dropped)
         self._failures = 0
+
+
+def _is_stored(future: Future[None]) -> bool:
+    return future.done() and future.exception() is None

@@ -104,7 +104,7 @@ def _wire_row(whole: Rollup, revision: int) -> RollupRow:
         revision=revision,
         observed_ms=whole.observed_ms,
         frames=whole.frames,
-        unique=whole.unique,
+        unique_tracks=whole.unique,
         occupancy_mean=round(whole.presence / whole.frames, 3) if whole.frames else 0.0,
         occupancy_max=whole.occupancy_max,
         confidence_mean=round(min(whole.score_sum / whole.presence, 1.0), 3) if whole.presence else None,

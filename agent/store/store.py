@@ -1,9 +1,7 @@
 """The box's database as a whole: opened once, by one agent, checked, migrated and closed."""
 
 import fcntl
-import os
-import sqlite3
-from contextlib import suppress
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -15,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from agent.clock import kernel_boot_id
 from agent.errors import FatalError
+from agent.store.damage import DamagedError, check, is_damage, move_aside, watch_for_damage
 from agent.store.schema import boot as boot_table
 from agent.types import Instant
 from cloud_sync.migrate import SchemaTooNewError, migrate
@@ -40,6 +39,7 @@ class Store:
     boot: int
     set_aside: Path | None  # where a damaged database was moved to by this start
     lock: IO[bytes]
+    damaged: threading.Event  # set when the file turns out to be damaged while it is open: the next start will tell
 
     def size_bytes(self) -> int:
         """Return what the database takes on disk, its write-ahead log included."""
@@ -79,17 +79,13 @@ def open_store(data_dir: Path, now: Instant, *, boot_id: str | None = None) -> S
     path = data_dir / DATABASE
     try:
         return _open(path, now, boot_id or kernel_boot_id(), lock, set_aside=None)
-    except _DamagedError as damage:
-        aside = _move_aside(path, now)
+    except DamagedError as damage:
+        aside = move_aside(path, now)
         log.error("database_damaged", error=str(damage), moved_to=str(aside))
         return _open(path, now, boot_id or kernel_boot_id(), lock, set_aside=aside)
     except BaseException:
         lock.close()
         raise
-
-
-class _DamagedError(Exception):
-    """SQLite says that the file is no sound database."""
 
 
 def _lock(data_dir: Path) -> IO[bytes]:
@@ -119,7 +115,7 @@ def is_running(data_dir: Path) -> bool:
 
 
 def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside: Path | None) -> Store:
-    _check(path)
+    check(path)
     write = open_sqlite(path, write=True)
     try:
         migrate(write, MIGRATIONS, head=HEAD)
@@ -131,41 +127,11 @@ def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside:
         raise FatalError(f"{path}: {error}; install the newer version, or use another data directory") from error
     except DatabaseError as error:
         write.dispose()
-        if _is_damage(error.orig):
-            raise _DamagedError(str(error.orig)) from error
+        if is_damage(error):
+            raise DamagedError(str(error.orig)) from error
         raise FatalError(f"cannot open database {path}: {error.orig}") from error
-    return Store(path, write, open_sqlite(path, write=False), boot, set_aside, lock)
-
-
-def _check(path: Path) -> None:
-    """Check the file after an unclean end: a clean one leaves no log behind. Raises ``_DamagedError``."""
-    if not path.with_name(path.name + "-wal").exists():
-        return
-    connection = sqlite3.connect(path)
-    try:
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        if not _is_damage(error):
-            raise FatalError(f"cannot open database {path}: {error}") from error
-        raise _DamagedError(str(error)) from error
-    finally:
-        connection.close()
-    if verdict != "ok":
-        raise _DamagedError(str(verdict))
-
-
-def _is_damage(error: BaseException | None) -> bool:
-    name = getattr(error, "sqlite_errorname", "")
-    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB"))
-
-
-def _move_aside(path: Path, now: Instant) -> Path:
-    """Rename the file and its companions, so that what is in them can still be salvaged."""
-    aside = path.with_name(f"{path.name}.damaged-{now.utc_ns // 1_000_000_000}")
-    for suffix in ("-wal", "-shm", ""):
-        with suppress(FileNotFoundError):
-            os.replace(path.with_name(path.name + suffix), aside.with_name(aside.name + suffix))  # noqa: PTH105  atomic by name
-    return aside
+    read = open_sqlite(path, write=False)
+    return Store(path, write, read, boot, set_aside, lock, damaged=watch_for_damage(path, write, read))
 
 
 def _mint_stream(connection: Connection, now: Instant) -> None:

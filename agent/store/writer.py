@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from agent.errors import RetryableError
 from cloud_sync.outbox import BusyError
@@ -55,6 +55,7 @@ class Writer:
         self._queue: queue.Queue[_Item] = queue.Queue(capacity)
         self._group = group
         self._on_commit = on_commit
+        self._failures = 0  # commits in a row
 
     def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
         """Queue a function; its future ends after the commit with what it returned, or with its error.
@@ -75,7 +76,7 @@ class Writer:
         """Commit what comes until ``stop``, then what is still queued."""
         while True:
             beat()
-            batch = self._next_batch(timeout_s=0.5)
+            batch = self._next_batch(timeout_s=0.0 if stop.is_set() else 0.5)
             if batch:
                 self._commit(batch)
             elif stop.is_set():
@@ -99,20 +100,35 @@ class Writer:
             with self._engine.begin() as connection:
                 outcomes = [_attempt(connection, item) for item in batch]
         except SQLAlchemyError as error:
-            log.error(
-                "commit_failed", waiting=len(batch), seconds=round(time.monotonic() - started, 1), error=str(error)
-            )
             _fail(batch, error)
+            self._note_failure(error, len(batch), time.monotonic() - started)
             return
         except BaseException as error:
             _fail(batch, error)
             raise
+        self._note_success()
         self._on_commit()
         for item, result, problem in outcomes:
             if problem is None:
                 item.future.set_result(result)
             else:
                 item.future.set_exception(problem)
+
+    def _note_failure(self, error: SQLAlchemyError, waiting: int, seconds: float) -> None:
+        """Say the first of a row: callers that try again would fill the log of a disk that is full already."""
+        self._failures += 1
+        if self._failures == 1:
+            log.error("commit_failed", waiting=waiting, seconds=round(seconds, 1), error=reason_of(error))
+
+    def _note_success(self) -> None:
+        if self._failures:
+            log.info("commits_again", failures=self._failures)
+        self._failures = 0
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what the database said, in one line: SQLAlchemy adds the statement and the address of a manual."""
+    return str(error.orig if isinstance(error, DBAPIError) else error)
 
 
 def _attempt(connection: Connection, item: _Item) -> tuple[_Item, Any, BaseException | None]:

@@ -50,7 +50,7 @@ rollup = Table(
     Column("revision", BigInteger, nullable=False),  # the highest wins
     Column("observed_ms", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
-    Column("unique", BigInteger, nullable=False),
+    Column("unique_tracks", BigInteger, nullable=False),
     Column("occupancy_mean", Float, nullable=False),
     Column("occupancy_max", BigInteger, nullable=False),
     Column("confidence_mean", Float),  # null: nothing was there

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from cloud_sync.errors import SyncFatalError
 
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_EXPECTED = "expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,12 @@ class Address:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise SyncFatalError(f"broker address is not valid: {error}") from None
+        except ValueError:  # its text may quote a part of a password
+            raise SyncFatalError(f"broker address is not valid; {_EXPECTED}") from None
         if parts.username or parts.password:
             raise SyncFatalError("broker address: no user or password in it; give a user name and a password file")
         if parts.scheme not in DEFAULT_PORTS or not host or port == 0 or parts.path not in ("", "/"):
-            raise SyncFatalError(f"broker address {url!r}: expected mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
+            raise SyncFatalError(f"broker address {url.partition('?')[0]!r}: {_EXPECTED}")
         return cls(host, port or DEFAULT_PORTS[parts.scheme], parts.scheme == "mqtts")
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """What is to be sent next: most urgent channel first, oldest first, rollups joined where nothing is lost by it."""
 
 from collections import deque
+from collections.abc import Sequence
 
 from cloud_sync.outbox import Entry, Outbox
 from cloud_sync.wire import DATA_CHANNELS, Channel
@@ -35,9 +36,13 @@ class Feed:
         """Send entries once more, those of them that are still there."""
         self._again[channel].append((first, last))
 
-    def take(self) -> list[Entry]:
-        """Return what goes into the next message: one entry, or several consecutive rollups; empty if nothing waits."""
-        for channel in DATA_CHANNELS:
+    def take(self, channels: Sequence[Channel] = DATA_CHANNELS) -> list[Entry]:
+        """Return what goes into the next message: one entry, or several consecutive rollups; empty if nothing waits.
+
+        Args:
+            channels: Those to look at, most urgent first.
+        """
+        for channel in channels:
             queue = self._filled(channel)
             if queue:
                 return self._joinable(queue) if channel is Channel.ROLLUP else [queue.popleft()]

@@ -23,19 +23,21 @@ class Pace:
             timeout_most_s: Up to here.
             nobody_timeout_s: The same after the broker said that nobody listens, where that is sooner.
         """
-        self._most = most
+        self.most = most
         self._first_timeout_s = timeout_s
         self._timeout_most_s = timeout_most_s
         self._nobody_timeout_s = nobody_timeout_s
         self._nobody = False
         self.allowance = min(16, most)
         self.timeout_s = timeout_s
+        self.silences = 0  # in a row
 
     def confirmed(self, messages: int) -> None:
         """The cloud has answered for so many messages."""
         if messages:
-            self.allowance = min(self._most, self.allowance + messages)
+            self.allowance = min(self.most, self.allowance + messages)
             self.timeout_s = self._first_timeout_s
+            self.silences = 0
             self._nobody = False
 
     def nobody(self) -> None:
@@ -47,6 +49,7 @@ class Pace:
 
     def silence(self) -> None:
         """The cloud has not answered in time."""
+        self.silences += 1
         self.allowance = 1
         self.timeout_s = min(self._timeout_most_s, self.timeout_s * 2)
 
@@ -94,6 +97,10 @@ class Flights:
     def may_send_data(self) -> bool:
         """Tell whether one more message may wait for the cloud."""
         return self.unconfirmed < self._pace.allowance
+
+    def may_send_urgent(self) -> bool:
+        """Tell the same for an alarm: a silent cloud does not hold it back, others may listen."""
+        return self.unconfirmed < self._pace.most
 
     @property
     def unconfirmed(self) -> int:

@@ -1,6 +1,7 @@
 """One connection of the uplink, from CONNACK to its end."""
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -13,7 +14,7 @@ from cloud_sync.uplink.flights import Flight, Flights, Pace
 from cloud_sync.uplink.parcel import UnsendableError, pack
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
-from cloud_sync.wire import AckMessage, Channel, WireError, decode
+from cloud_sync.wire import DATA_CHANNELS, AckMessage, Channel, WireError, decode
 
 log = structlog.get_logger()
 
@@ -69,6 +70,7 @@ class Session:
         self._health_due_s = now_s
         self._look_due_s = now_s
         self._delivered_at_s = now_s
+        self._acks_refused: Counter[str] = Counter()
         totals.complaints.clear()
         connection.subscribe(announcer.box.topic(Channel.ACK))
 
@@ -113,8 +115,8 @@ class Session:
     def _send(self, now_s: float) -> None:
         while self._announcements and self._flights.has_room():
             self._hand_over(*self._announcements.popleft(), now_s)
-        while self._flights.has_room() and self._flights.may_send_data():
-            entries = self._feed.take()
+        while self._flights.has_room() and self._settler.takes_more():
+            entries = self._feed.take(self._channels_now())
             if not entries:
                 return
             try:
@@ -128,6 +130,11 @@ class Session:
             self._feed.went()
             self._totals.newest_seq = max(self._totals.newest_seq, parcel.last)
             self._hand_over(parcel.channel, parcel.message, now_s, first=parcel.first, last=parcel.last)
+
+    def _channels_now(self) -> Sequence[Channel]:
+        if self._flights.may_send_data():
+            return DATA_CHANNELS
+        return (Channel.ALARM,) if self._flights.may_send_urgent() else ()
 
     def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
         mid = self._connection.publish(message)
@@ -143,8 +150,8 @@ class Session:
 
     def _look_for_silence(self, now_s: float) -> None:
         late = self._flights.overdue(now_s)
-        if late:
-            log.warning("cloud_silent", messages=len(late), next_timeout_s=self._pace.timeout_s)
+        if late and self._pace.silences == 1:
+            log.warning("cloud_silent", messages=len(late))
         for flight in late:
             self._feed.again(flight.channel, flight.first, flight.last)
         oldest_s = self._flights.oldest_handed_s()
@@ -180,20 +187,28 @@ class Session:
         try:
             ack = decode(Channel.ACK, event.payload, event.encoding)
         except WireError as error:
-            log.warning("ack_refused", reason=str(error))
+            self._refuse_ack("it is none", error=str(error))
             return
         assert isinstance(ack, AckMessage)
         last = max([ack.through, *(last for _, last in ack.ranges)])
         if ack.stream != self._stream:
-            log.warning("ack_refused", reason="it is for another stream", stream=ack.stream)
+            self._refuse_ack("it is for another stream", stream=ack.stream)
         elif last > self._totals.newest_seq:
             # The database is older than what the cloud has of it, as after restoring a backup.
-            log.error("ack_refused", reason="it covers what was never sent", seq=last, sent=self._totals.newest_seq)
+            self._refuse_ack("it covers what was never sent", seq=last, sent=self._totals.newest_seq)
         elif self._settings.confirm == "cloud":
             self._confirm(ack.through, list(ack.ranges))
 
+    def _refuse_ack(self, reason: str, **about: str | int) -> None:
+        """Log the first of each kind in a connection; whoever sends wrong acks sends many."""
+        self._acks_refused[reason] += 1
+        if self._acks_refused[reason] == 1:
+            log.warning("ack_refused", reason=reason, **about)
+
     def _confirm(self, through: int, ranges: list[tuple[int, int]]) -> None:
-        before = self._flights.unconfirmed
+        before, silences = self._flights.unconfirmed, self._pace.silences
         self._flights.confirm(through, ranges)
+        if silences and not self._pace.silences:
+            log.info("cloud_answers_again", silences=silences)
         self._totals.confirmations += before - self._flights.unconfirmed
         self._settler.confirm(through, ranges)

@@ -1,5 +1,6 @@
 """Takes confirmed entries out of the outbox, through the one writer, without ever waiting for it."""
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -13,14 +14,22 @@ log = structlog.get_logger()
 RETRY_S = 1.0
 RANGES_AT_ONCE = 500
 """Ranges in one transaction: the writer has others to serve."""
+QUARANTINE_AT_ONCE = 100
+"""Entries that wait to be moved aside."""
 
 
 class Settler:
     """One write at a time; what comes meanwhile is collected. What fails stays due: the rows are still there."""
 
-    def __init__(self, outbox: Outbox) -> None:
-        """Start with nothing due."""
+    def __init__(self, outbox: Outbox, *, on_done: Callable[[], None]) -> None:
+        """Start with nothing due.
+
+        Args:
+            outbox: Whose entries leave.
+            on_done: Called from the writer's thread when a write has ended: ``step`` has something to do.
+        """
         self._outbox = outbox
+        self._on_done = on_done
         self._through = 0
         self._ranges: list[tuple[int, int]] = []
         self._aside: dict[int, str] = {}
@@ -37,6 +46,10 @@ class Settler:
         if through > max(self._through, self.settled_through) or ranges:
             self._through = max(self._through, through)
             self._ranges = merge([*self._ranges, *ranges])
+
+    def takes_more(self) -> bool:
+        """Tell whether more entries may be moved aside now: thousands are not kept in memory."""
+        return len(self._aside) < QUARANTINE_AT_ONCE
 
     def quarantine(self, seq: int, reason: str) -> None:
         """Let one entry be moved aside."""
@@ -58,13 +71,17 @@ class Settler:
     def _start(self) -> None:
         if self._aside:
             seq, reason = next(iter(self._aside.items()))
-            self._running = self._outbox.quarantine(seq, reason)
+            self._run(self._outbox.quarantine(seq, reason))
             self._quarantining = seq
         elif self._through or self._ranges:
             now, later = self._ranges[:RANGES_AT_ONCE], self._ranges[RANGES_AT_ONCE:]
-            self._running = self._outbox.settle(through=self._through, ranges=now)
+            self._run(self._outbox.settle(through=self._through, ranges=now))
             self._settling = (self._through, now)
             self._through, self._ranges = 0, later
+
+    def _run(self, write: Future[Any]) -> None:
+        self._running = write
+        write.add_done_callback(lambda _: self._on_done())
 
     def _finish(self, error: BaseException | None, now_s: float) -> None:
         self._running = None

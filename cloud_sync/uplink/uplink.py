@@ -62,7 +62,7 @@ class Uplink:
         self._now_s = monotonic_s
         self._wake = Wake()
         self._news = threading.Event()
-        self._settler = Settler(outbox)
+        self._settler = Settler(outbox, on_done=self._wake.set)
         self._totals = Totals(newest_seq=outbox.last_seq())
         self._pace = Pace(
             most=settings.unconfirmed, timeout_s=settings.ack_timeout_s, timeout_most_s=settings.ack_timeout_most_s
@@ -191,10 +191,9 @@ class Uplink:
             self._detail = detail
 
     def _status_now(self, state: LinkState) -> LinkStatus:
-        complaints = "; ".join(self._totals.complaints.values())
         return LinkStatus(
             state=state,
-            detail=complaints if state is LinkState.ONLINE else self._detail,
+            detail=self._complaints() if state is LinkState.ONLINE else self._detail,
             broker=str(self._address),
             connects=self._connects,
             sent_messages=self._totals.sent_messages,
@@ -203,3 +202,8 @@ class Uplink:
             confirmed_through=self._settler.settled_through,
             quarantined=self._settler.quarantined,
         )
+
+    def _complaints(self) -> str:
+        if not self._totals.complaints and self._pace.silences:
+            return "the cloud does not answer"
+        return "; ".join(self._totals.complaints.values())

@@ -86,7 +86,7 @@ class RollupColumns(Columns):
 
     observed_ms: tuple[Count, ...]
     frames: tuple[Count, ...]
-    unique: tuple[Count, ...]
+    unique_tracks: tuple[Count, ...]
     occupancy_mean: tuple[Annotated[float, Field(ge=0)], ...]
     occupancy_max: tuple[Count, ...]
     confidence_mean: tuple[Annotated[float, Field(ge=0, le=1)] | None, ...]  # None: nothing was there

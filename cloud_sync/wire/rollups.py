@@ -18,7 +18,7 @@ class RollupRow(NamedTuple):
     revision: int
     observed_ms: int
     frames: int
-    unique: int
+    unique_tracks: int
     occupancy_mean: float
     occupancy_max: int
     confidence_mean: float | None

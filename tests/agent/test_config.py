@@ -39,13 +39,22 @@ def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
             GOOD.replace("sim:orchard", "ftp://x/y"),
             r"cameras\.0\.source: found 'ftp://x/y'; scheme 'ftp' is not known; allowed",
         ),
+        (
+            GOOD.replace("sim:orchard", "RTSP://x/y"),
+            r"cameras\.0\.source: found 'RTSP://x/y'; scheme 'RTSP' is not known",
+        ),
+        (GOOD.replace("sim:orchard", "a\\u0000b"), r"cameras\.0\.source: found 'a.x00b'; control characters"),
+        (GOOD + '[sync]\npassword_file = "a"\n', r"sync: password_file needs a username beside it"),
         (GOOD.replace('site = "farm"\n', ""), r"box\.site: is missing"),
         ('[box]\nsite = "farm"\ndevice = "b"\n', r"cameras: is missing"),
         (GOOD + '[[cameras]]\nname = "north"\nsource = "x"\n', r"camera names must differ; used more than once: north"),
         (GOOD + '[page]\nlisten = "0.0.0.0"\n', r"page: listening beyond this machine needs page\.password_file"),
         (GOOD + '[page]\nlisten = "everywhere"\n', r"page: listen 'everywhere' is not an IP address; allowed"),
         (GOOD + '[sync]\nbroker = "tcp://x"\n', r"sync\.broker: found .tcp://x.; .*expected mqtt://HOST"),
-        (GOOD + '[sync]\nbroker = "mqtt://user:pw@x"\n', r"sync\.broker: .*no user or password in it; give a user name and a password file"),
+        (
+            GOOD + '[sync]\nbroker = "mqtt://user:pw@x"\n',
+            r"sync\.broker: .*no user or password in it; give a user name and a password file",
+        ),
         (GOOD + '[sync]\ncert_file = "a"\n', r"sync: cert_file and key_file belong together"),
         (
             GOOD + "[model]\nbackend = 'tpu'\n",
@@ -62,11 +71,22 @@ def test_mistake_is_named(tmp_path: Path, text: str, message: str):
     assert "\n" not in str(error.value)
 
 
-def test_secret_in_an_address_is_not_repeated(tmp_path: Path):
-    """A password that was written into the broker's address does not end up in the log."""
+@pytest.mark.parametrize(
+    "text",
+    [
+        GOOD + '[sync]\nbroker = "mqtt://user:hunter2@x"\n',
+        GOOD + '[sync]\nbroker = "mqtt://user:hun/ter2@x"\n',
+        GOOD + '[sync]\nbroker = "http://x?password=hunter2"\n',
+        GOOD.replace("sim:orchard", "ftp://user:hun/ter2@x/y"),
+        GOOD.replace("sim:orchard", "RTSP://user:hunter2@x/y"),
+        GOOD.replace("sim:orchard", "ftp://x/y?user=a&pwd=hunter2"),
+    ],
+)
+def test_secret_in_an_address_is_not_repeated(tmp_path: Path, text: str):
+    """A password that was written into an address does not end up in the log."""
     with pytest.raises(ConfigError) as error:
-        load(tmp_path, GOOD + '[sync]\nbroker = "mqtt://user:hunter2@x"\n')
-    assert "hunter2" not in str(error.value)
+        load(tmp_path, text)
+    assert not re.search("hun|ter2", str(error.value)), str(error.value)
 
 
 def test_all_mistakes_are_named_at_once(tmp_path: Path):

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture import create_source, public_address
+from agent.capture import create_source
 from agent.clock import SystemClock
-from agent.config import CameraConfig
+from agent.config import CameraConfig, public_address
 from tests.capture.cameras import make_video
 
 
@@ -60,6 +60,8 @@ def test_contract(source_settings: dict[str, object]) -> None:
         ("rtsp://:secret@10.0.0.5/x", "rtsp://:***@10.0.0.5/x"),
         ("http://cam/video?user=a&password=secret&size=2", "http://cam/video?user=a&password=***&size=2"),
         ("http://cam/video?auth_token=secret", "http://cam/video?auth_token=***"),
+        ("rtsp://cam/user=admin_password=se_cret_channel=1.sdp", "rtsp://cam/user=admin_password=***"),
+        ("http://cam/authors/video?size=2", "http://cam/authors/video?size=2"),
         ("/videos/a.mp4", "/videos/a.mp4"),
         ("sim:orchard?seed=1", "sim:orchard?seed=1"),
     ],

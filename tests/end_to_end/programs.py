@@ -88,7 +88,7 @@ def rollups_in_the_cloud(database: Path) -> set[tuple]:
     return set(
         rows(
             database,
-            'SELECT camera, zone, class_name, start, length, revision, observed_ms, frames, "unique",'
+            "SELECT camera, zone, class_name, start, length, revision, observed_ms, frames, unique_tracks,"
             " occupancy_max FROM rollup",
         )
     )

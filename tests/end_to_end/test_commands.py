@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -71,6 +72,36 @@ def test_check_says_good(tmp_path: Path):
     assert json.loads(hedgerow("check", path, "--json").stdout)["cameras"][0]["fps"] == 5.0
 
 
+def test_check_shows_no_password(tmp_path: Path):
+    """What is printed of a configuration may be pasted into a ticket."""
+    path = configuration(tmp_path, cameras={"north": "rtsp://user:hunter2@192.0.2.1/x"})
+    source = json.loads(hedgerow("check", path, "--json").stdout)["cameras"][0]["source"]
+    assert source == "rtsp://user:***@192.0.2.1/x"
+
+
+def test_check_names_all_files_that_cannot_be_used(tmp_path: Path):
+    """Files that a configuration points to are looked at before the agent starts; each that is wrong has its line."""
+    (tmp_path / "ca.pem").write_text("no certificate", encoding="utf-8")
+    more = (
+        'password_file = "page-password"\n'
+        '[model]\npath = "no.onnx"\n'
+        '[sync]\nbroker = "mqtts://broker.invalid"\nusername = "box"\npassword_file = "password"\nca_file = "ca.pem"\n'
+    )
+    result = hedgerow("check", configuration(tmp_path, cameras={"north": "sim:orchard?sed=1"}, more=more))
+    assert result.returncode == 1
+    lines = result.stderr.strip().splitlines()
+    wanted = [
+        "camera north: .*sed",
+        "model.path: .*no.onnx",
+        "sync.password_file: ",
+        "sync: ca_file",
+        "page.password_file",
+    ]
+    assert len(lines) == len(wanted), result.stderr
+    for line, pattern in zip(lines, wanted, strict=True):
+        assert re.search(pattern, line)
+
+
 def test_unreadable_configuration(tmp_path: Path):
     """A configuration that is absent, broken or wrong is one clear line."""
     assert_one_clear_line(hedgerow("run", "--config", tmp_path / "no.toml"), "cannot read configuration")
@@ -110,13 +141,32 @@ def test_port_in_use_does_not_stop_counting(tmp_path: Path, free_port: int, star
     assert "Traceback" not in agent.said()
 
 
-def test_directory_without_write_permission(tmp_path: Path, require):
+@pytest.fixture
+def as_anybody(require) -> list[str]:
+    """What to put before a command: root may read and write anywhere, so it gives that privilege up."""
+    return [require("setpriv"), "--bounding-set", "-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+
+
+def test_directory_without_write_permission(tmp_path: Path, as_anybody: list[str]):
     """A data directory that may not be written to is one clear line."""
     (tmp_path / "data").mkdir(mode=0o555)
     path = configuration(tmp_path, cameras={"north": "sim:orchard"})
-    # Root may write anywhere, so it gives that privilege up.
-    prefix = [require("setpriv"), "--bounding-set", "-dac_override"] if os.getuid() == 0 else []
-    assert_one_clear_line(hedgerow("run", "--config", path, prefix=prefix), "cannot write to data directory")
+    assert_one_clear_line(hedgerow("run", "--config", path, prefix=as_anybody), "cannot write to data directory")
+
+
+def test_paths_behind_a_closed_folder(tmp_path: Path, as_anybody: list[str]):
+    """What may not even be looked at is one clear line in each command, and a camera's source may be there."""
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    for arguments in (
+        ("status", "--data", closed),
+        ("replay", closed / "video.mp4"),
+        ("demo", "--source", closed / "video.mp4", "--data", tmp_path / "data"),
+    ):
+        assert_one_clear_line(hedgerow(*arguments, prefix=as_anybody), "ermission denied")
+    path = configuration(tmp_path, cameras={"north": str(closed / "video.mp4")})
+    result = hedgerow("check", path, prefix=as_anybody)
+    assert result.returncode == 0, result.stderr
 
 
 def test_corrupt_video(tmp_path: Path):
@@ -173,7 +223,7 @@ def test_replay_tells_frames_and_seconds(video: Path):
     assert result.returncode == 0, result.stderr
     told = json.loads(result.stdout)
     assert told["frames"] == 30
-    assert told["video_s"] == pytest.approx(3.0, abs=0.2)
+    assert told["seconds"] == pytest.approx(3.0, abs=0.2)
     assert set(told["unique"]) <= {"apple", "cherry", "pear"}
 
 

@@ -37,7 +37,7 @@ def eventually(fact: Callable[[], Any], *, within_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def rollup_row(number: int, *, revision: int = 1, unique: int | None = None) -> RollupRow:
+def rollup_row(number: int, *, revision: int = 1, unique_tracks: int | None = None) -> RollupRow:
     """A row of its own for each number."""
     return RollupRow(
         camera="north",
@@ -48,7 +48,7 @@ def rollup_row(number: int, *, revision: int = 1, unique: int | None = None) -> 
         revision=revision,
         observed_ms=60_000,
         frames=300,
-        unique=number % 7 if unique is None else unique,
+        unique_tracks=number % 7 if unique_tracks is None else unique_tracks,
         occupancy_mean=0.5,
         occupancy_max=3,
         confidence_mean=0.75,

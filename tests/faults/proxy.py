@@ -51,6 +51,12 @@ class Proxy:
         with self._lock:
             self._cut_after_bytes = size_bytes
 
+    @property
+    def will_cut(self) -> bool:
+        """Tell whether such a cut is still to come."""
+        with self._lock:
+            return self._cut_after_bytes is not None
+
     def stall(self) -> None:
         """Keep the connections open and forward nothing, as a dead radio does."""
         self._flowing.clear()
@@ -87,8 +93,8 @@ class Proxy:
                 if not data:
                     break
                 allowed = self._allowed(len(data))
-                sink.sendall(data[:allowed])
                 self.sent_bytes += allowed if upwards else 0
+                sink.sendall(data[:allowed])
                 if allowed < len(data):
                     self.cut()
                     break

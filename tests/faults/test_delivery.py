@@ -2,13 +2,11 @@
 
 import random
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from cloud_sync.ingest import schema
+from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.wire import Channel
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings
@@ -39,16 +37,16 @@ def test_killed_broker_loses_and_doubles_nothing(broker: Broker, box: BoxEnd, cl
     """A broker that is killed and comes back empty, with messages on the way, costs no row and doubles none."""
     cloud.start(broker.url)
     box.start_uplink(fast_settings(broker.url, join_bytes=1))  # single messages: many of them are on the way
-    for part in range(3):
+    for part in range(2):
         box.add_rollups(100 * part, 100).result(10)
         eventually(lambda part=part: cloud.count(schema.rollup) > 200 * part + 20)
         broker.kill()
         box.add_event("while-away", part=part).result(10)
         broker.start()
     eventually(lambda: box.waiting() == [])
-    assert cloud.rollups() == expected_rollups(300)
-    assert sorted(row.data for row in cloud.rows(schema.event)) == [f'{{"part": {part}}}' for part in range(3)]
-    assert cloud.received() == [(1, 303)]
+    assert cloud.rollups() == expected_rollups(200)
+    assert sorted(row.data for row in cloud.rows(schema.event)) == [f'{{"part": {part}}}' for part in range(2)]
+    assert cloud.received() == [(1, 202)]
 
 
 def test_killed_ingest_worker_loses_and_doubles_nothing(broker: Broker, box: BoxEnd, tmp_path: Path) -> None:
@@ -58,7 +56,7 @@ def test_killed_ingest_worker_loses_and_doubles_nothing(broker: Broker, box: Box
     worker = start_process("ingest", database, broker.url)
     box.start_uplink(fast_settings(broker.url, join_bytes=1))
     try:
-        for part in range(3):
+        for part in range(2):
             box.add_rollups(100 * part, 100).result(10)
             eventually(lambda part=part: cloud.count(schema.rollup) > 200 * part + 20)
             worker.kill()
@@ -68,8 +66,8 @@ def test_killed_ingest_worker_loses_and_doubles_nothing(broker: Broker, box: Box
     finally:
         worker.kill()
         worker.wait()
-    assert cloud.rollups() == expected_rollups(300)
-    assert cloud.received() == [(1, 300)]
+    assert cloud.rollups() == expected_rollups(200)
+    assert cloud.received() == [(1, 200)]
     cloud.close()
 
 
@@ -100,12 +98,11 @@ def test_random_cuts_lose_and_double_nothing(broker: Broker, box: BoxEnd, cloud:
         cloud.start(far.url)
         box.start_uplink(fast_settings(near.url, join_bytes=600))
         for part in range(8):
+            link = near if part % 2 else far
+            link.cut_after(dice.randrange(100, 2500))
             box.add_rollups(40 * part, 40).result(10)
-            (near if part % 2 else far).cut_after(dice.randrange(300, 6000))
-            time.sleep(dice.uniform(0.05, 0.3))
-        eventually(lambda: box.waiting() == [], within_s=20)
-        assert near.connections > 2
-        assert far.connections > 2
+            eventually(lambda link=link: not link.will_cut)
+        eventually(lambda: box.waiting() == [])
     assert cloud.rollups() == expected_rollups(320)
     assert cloud.received() == [(1, 320)]
 
@@ -114,9 +111,7 @@ def test_stalled_link_is_noticed(mosquitto: Mosquitto, box: BoxEnd, cloud: Cloud
     """A link that is open and carries nothing is given up after two keepalives, and what it held is sent again."""
     cloud.start(mosquitto.url)
     with Proxy(mosquitto.port) as link:
-        settings = fast_settings(link.url)
-        broker = settings.broker.__class__(link.url, keepalive_s=1)
-        uplink = box.start_uplink(settings.__class__(broker, ack_timeout_s=1, retry_first_s=0.1, retry_most_s=0.5))
+        uplink = box.start_uplink(fast_settings(link.url, broker=BrokerSettings(link.url, keepalive_s=1)))
         eventually(lambda: uplink.status().state == "online")
         link.stall()
         box.add_rollups(0, 20).result(10)
@@ -160,7 +155,7 @@ def test_two_workers_share_the_work(broker: Broker, box: BoxEnd, cloud: CloudEnd
     assert cloud.received() == [(1, 200)]
 
 
-def test_box_that_is_unknown_to_nobody(mosquitto: Mosquitto, box: BoxEnd, cloud: CloudEnd) -> None:
+def test_cloud_knows_its_boxes(mosquitto: Mosquitto, box: BoxEnd, cloud: CloudEnd) -> None:
     """What a box says of itself is kept for each box: state, birth, health and when it was last heard."""
     cloud.start(mosquitto.url)
     box.start_uplink(fast_settings(mosquitto.url))
@@ -170,5 +165,4 @@ def test_box_that_is_unknown_to_nobody(mosquitto: Mosquitto, box: BoxEnd, cloud:
     assert row.last_seen_ms > 0
     box.stop_uplink()
     eventually(lambda: cloud.rows(schema.device)[0].state == "offline")
-    with cloud._read.connect() as connection:
-        assert connection.execute(select(func.count()).select_from(schema.device)).scalar_one() == 1
+    assert cloud.count(schema.device) == 1

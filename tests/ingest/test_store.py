@@ -77,17 +77,17 @@ def test_same_batch_twice_is_stored_once(database: Engine) -> None:
 def test_highest_revision_wins_in_any_order(database: Engine, order: tuple[int, ...]) -> None:
     """Of the revisions of one window the highest stays, in one batch or in several, in whatever order they come."""
     for seq, revision in enumerate(order, start=1):
-        put(database, rollups(seq, rollup_row(1, revision=revision, unique=10 * revision)))
-    assert [(row.revision, row.unique) for row in rows(database, schema.rollup)] == [(3, 30)]
-    put(database, *(rollups(10 + n, rollup_row(2, revision=n, unique=n)) for n in order))
-    assert [row.unique for row in rows(database, schema.rollup)] == [30, 3]
+        put(database, rollups(seq, rollup_row(1, revision=revision, unique_tracks=10 * revision)))
+    assert [(row.revision, row.unique_tracks) for row in rows(database, schema.rollup)] == [(3, 30)]
+    put(database, *(rollups(10 + n, rollup_row(2, revision=n, unique_tracks=n)) for n in order))
+    assert [row.unique_tracks for row in rows(database, schema.rollup)] == [30, 3]
 
 
 def test_equal_revision_changes_nothing(database: Engine) -> None:
     """What is stored stays as it is when the same revision comes with other numbers."""
-    put(database, rollups(1, rollup_row(1, unique=5)))
-    put(database, rollups(2, rollup_row(1, unique=6)))
-    assert [row.unique for row in rows(database, schema.rollup)] == [5]
+    put(database, rollups(1, rollup_row(1, unique_tracks=5)))
+    put(database, rollups(2, rollup_row(1, unique_tracks=6)))
+    assert [row.unique_tracks for row in rows(database, schema.rollup)] == [5]
 
 
 def test_boxes_do_not_mix(database: Engine) -> None:

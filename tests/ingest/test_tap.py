@@ -17,7 +17,7 @@ from tests.faults.listener import Listener
 
 STREAM = "0123456789abcdef" * 2
 ROLLUP = RollupMessage(
-    stream=STREAM, seq=4, count=2, boot=1, columns=columns_of([rollup_row(n, unique=n) for n in range(50)])
+    stream=STREAM, seq=4, count=2, boot=1, columns=columns_of([rollup_row(n, unique_tracks=n) for n in range(50)])
 )
 EVENT = EventMessage(stream=STREAM, seq=6, boot=1, kind="camera-state", camera="north", at_ms=1, data={"state": "live"})
 
@@ -81,7 +81,7 @@ def test_json_has_topic_and_rows(broker: Broker) -> None:
         "retain": False,
         "message": {"v": 1, "stream": STREAM, "seq": 4, "count": 2, "boot": 1},
     }
-    expected = rollup_row(49, unique=49)._asdict()
+    expected = rollup_row(49, unique_tracks=49)._asdict()
     expected["class"] = expected.pop("class_name")
     assert rows[49] == expected
     assert found["event"]["error"].startswith("event: message: Invalid JSON")

@@ -52,7 +52,7 @@ def test_fruit_of_a_tree_is_counted(result):
 def test_all_frames_and_their_time(result):
     """Every frame is analysed, and the time is the recording's own, however fast it went."""
     assert result.frames == FRAMES
-    assert result.video_s == pytest.approx(6.0)
+    assert result.seconds == pytest.approx(6.0)
     assert result.wall_s > 0
 
 
@@ -70,7 +70,7 @@ def test_result_is_json(result):
     back = json.loads(json.dumps(result.as_dict()))
     assert back["unique"] == result.unique
     assert back["rollups"][0]["class_name"] == ANY
-    assert set(back) == {"video", "model", "backend", "frames", "video_s", "wall_s", "unique", "rollups"}
+    assert set(back) == {"video", "model", "backend", "frames", "seconds", "wall_s", "unique", "rollups"}
 
 
 def test_summary_names_what_was_found(result):

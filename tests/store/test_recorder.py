@@ -1,6 +1,7 @@
 """The recorder keeps what the database does not take, tries again, and writes nothing twice."""
 
 import json
+import sqlite3
 import threading
 import time
 from concurrent.futures import Future
@@ -9,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from agent.clock import ManualClock
 from agent.store import Recorder, Writer, open_store
@@ -110,6 +111,28 @@ def test_disk_that_is_full_for_a_while_loses_nothing(store, clock):
             recorder.tick(clock.now())
         recorder.finish(clock.now())
     assert stored(store) == [(60, 1)]
+
+
+def test_damaged_file_is_not_the_fault_of_its_records(store, clock):
+    """When SQLite calls its file damaged, records are kept and tried again, not rejected one by one."""
+    broken = sqlite3.DatabaseError("database disk image is malformed")
+    broken.sqlite_errorname = "SQLITE_CORRUPT"
+    writer = Writer(store.write)
+    recorder = Recorder(FlakyWriter(writer, [DatabaseError("INSERT", {}, broken)] * 2), send=True)
+    with running(writer):
+        watch_a_minute(recorder, clock)
+        recorder.tick(clock.now())
+        recorder.finish(clock.now())
+    assert (stored(store)[0], recorder.rejected) == ((60, 1), 0)
+
+
+def test_page_shows_what_waits_for_a_full_disk(store, clock):
+    """A minute whose commit failed is unfinished until it is tried again: the page does not forget it meanwhile."""
+    full = OperationalError("INSERT", {}, Exception("database or disk is full"))
+    recorder = Recorder(FlakyWriter(Writer(store.write), [full]), send=True)
+    watch_a_minute(recorder, clock)
+    recorder.tick(clock.now())
+    assert sum(part.frames for part in recorder.unfinished()) == 60
 
 
 def test_record_that_can_never_be_stored_does_not_hold_up_the_rest(store, clock):

@@ -86,7 +86,7 @@ def test_parts_in_one_call_add_up(store):
     """Two parts of one key written together give one row, not a conflict."""
     with store.write.begin() as connection:
         record_rollups(connection, [part(), part()], now=NOW, send=True)
-        assert outbox_rows(connection)[0].unique == 8
+        assert outbox_rows(connection)[0].unique_tracks == 8
         assert len(outbox_rows(connection)) == 1
 
 
@@ -114,7 +114,7 @@ def test_nothing_there_and_could_not_see_differ(store):
         )
         record_rollups(connection, [empty, blind], now=NOW, send=True)
         seen, unseen = outbox_rows(connection)
-    assert (seen.observed_ms, seen.unique, seen.confidence_mean) == (30_000, 0, None)
+    assert (seen.observed_ms, seen.unique_tracks, seen.confidence_mean) == (30_000, 0, None)
     assert (unseen.observed_ms, unseen.frames) == (0, 0)
 
 

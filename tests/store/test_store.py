@@ -11,6 +11,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
+from sqlalchemy.exc import DatabaseError
 
 import cloud_sync.outbox.schema
 from agent.errors import FatalError
@@ -137,3 +138,40 @@ def test_folder_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FatalError, match=r"cannot write to data directory .*file/data: Not a directory"):
         open_again(tmp_path / "file" / "data")
+
+
+def damage_events(path: Path) -> None:
+    """Overwrite the first page of the table ``event``, as a failing card does."""
+    with closing(sqlite3.connect(path)) as connection:
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event'").fetchone()[0]
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+
+def test_damage_met_in_the_middle_of_work_is_dealt_with_at_the_next_start(tmp_path: Path):
+    """A file that was closed cleanly is not checked; when a statement meets damage, the next start is told to."""
+    open_again(tmp_path).close()
+    damage_events(tmp_path / DATABASE)
+    with open_again(tmp_path) as store, store.read.connect() as connection:
+        assert (store.set_aside, store.damaged.is_set()) == (None, False)
+        with pytest.raises(DatabaseError):
+            connection.execute(select(schema.event)).all()
+        assert store.damaged.is_set()
+    with open_again(tmp_path) as store, store.read.connect() as connection:
+        assert store.set_aside is not None
+        assert connection.execute(select(schema.event)).all() == []
+    with open_again(tmp_path) as store:
+        assert store.set_aside is None
+
+
+def test_sound_database_that_was_suspected_is_kept(tmp_path: Path):
+    """When the check finds nothing, the file stays and the suspicion goes."""
+    with open_again(tmp_path) as store:
+        minted = stream_of(store)
+    note = tmp_path / f"{DATABASE}-suspect"
+    note.touch()
+    with open_again(tmp_path) as store:
+        assert (store.set_aside, stream_of(store)) == (None, minted)
+    assert not note.exists()

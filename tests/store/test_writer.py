@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
+from structlog.testing import capture_logs
 
 from agent.errors import RetryableError
 from agent.store import Writer
@@ -114,3 +115,22 @@ def test_commits_are_announced(engine: Engine):
     stop.set()
     writer.run(stop, lambda: None)
     assert heard.is_set()
+
+
+def test_commits_that_fail_for_a_while_are_two_lines(tmp_path: Path):
+    """A disk that is full for hours is told at the first commit that fails and at the first that works again."""
+    engine = open_sqlite(tmp_path / "none" / "test.db", write=True)
+    writer, stop = Writer(engine), threading.Event()
+    with capture_logs() as lines:
+        thread = threading.Thread(target=writer.run, args=(stop, lambda: None))
+        thread.start()
+        for _ in range(5):
+            assert isinstance(writer.submit(add(1)).exception(5), OperationalError)
+        (tmp_path / "none").mkdir()
+        assert writer.submit(lambda _connection: 1).result(5) == 1
+        stop.set()
+        thread.join(5)
+    assert [line["event"] for line in lines] == ["commit_failed", "commits_again"]
+    assert lines[0]["error"] == "unable to open database file"
+    assert lines[1]["failures"] == 5
+    engine.dispose()

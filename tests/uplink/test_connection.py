@@ -1,5 +1,6 @@
 """One connection, its backoff and its address, with a real broker."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -130,14 +131,15 @@ def test_unreachable_broker_is_explained(url: str, detail: str) -> None:
 
 
 def test_attempt_can_be_abandoned() -> None:
-    """Whoever wants to stop does not wait for an address that never answers."""
-    settings = BrokerSettings("mqtt://192.0.2.1", connect_timeout_s=30)  # reserved for documentation: nobody is there
-    connection = Connection(settings, ConnectOptions("test"), Wake())
-    started = time.monotonic()
-    connection.open()
-    assert connection.poll(0.1) == []
-    connection.close(goodbye=True)
-    assert time.monotonic() - started < 5
+    """Whoever wants to stop does not wait for an address that takes the connection and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = BrokerSettings(f"mqtts://127.0.0.1:{silent.getsockname()[1]}", connect_timeout_s=30)
+        connection = Connection(settings, ConnectOptions("test"), Wake())
+        started = time.monotonic()
+        connection.open()
+        assert connection.poll(0.1) == []
+        connection.close(goodbye=True)
+        assert time.monotonic() - started < 5
 
 
 def test_missing_password_file_is_named(mosquitto: Mosquitto, tmp_path: Path) -> None:

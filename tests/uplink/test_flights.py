@@ -90,6 +90,23 @@ def test_pace_falls_to_one_and_opens_with_the_first_answer() -> None:
     assert (pace.allowance, pace.timeout_s) == (2, 30)
 
 
+def test_where_nobody_listens_is_asked_soon() -> None:
+    """When the broker says that nobody listens the next question comes soon, and the ones after it ever more rarely."""
+    pace, sent = flights()
+    sent.add(1, flight(1))
+    sent.delivered(1, 0)
+    pace.nobody()
+    assert (pace.allowance, pace.timeout_s) == (1, 5)
+    for mid, timeout_s in enumerate([10, 20, 40], start=2):
+        assert len(sent.overdue(1000)) == 1
+        sent.add(mid, flight(1))
+        sent.delivered(mid, 0)
+        pace.nobody()
+        assert pace.timeout_s == timeout_s
+    sent.confirm(1, [])
+    assert pace.timeout_s == 30
+
+
 def test_what_is_not_of_the_outbox_waits_for_nobody() -> None:
     """State, birth and health take room until their PUBACK, and the cloud owes no answer for them."""
     _, sent = flights()

@@ -9,7 +9,16 @@ import pytest
 
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import LinkState
-from cloud_sync.wire import AckMessage, BirthMessage, Channel, HealthMessage, RollupMessage, StateMessage, rows_of
+from cloud_sync.wire import (
+    AckMessage,
+    BirthMessage,
+    Channel,
+    HealthMessage,
+    RollupMessage,
+    StateMessage,
+    parse_topic,
+    rows_of,
+)
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings, rollup_row
 from tests.faults.listener import Listener
@@ -32,8 +41,11 @@ def test_box_introduces_itself(broker: Broker, box: BoxEnd) -> None:
         birth = listener.messages(Channel.BIRTH)[0]
         assert isinstance(birth, BirthMessage)
         assert birth.stream == box.outbox.stream
-        assert all(arrived.retain for arrived in listener.heard if arrived.topic.endswith(("state", "birth")))
         assert all(isinstance(message, HealthMessage) for message in listener.messages(Channel.HEALTH))
+    with Listener(broker.url, EVERYTHING) as late:
+        eventually(lambda: len(late.heard) >= 2)
+        retained = {parse_topic(arrived.topic)[1] for arrived in late.heard if arrived.retain}
+        assert retained == {Channel.BIRTH, Channel.STATE}
 
 
 def test_clean_stop_flushes_and_says_goodbye(broker: Broker, box: BoxEnd) -> None:
@@ -140,8 +152,33 @@ def test_silent_cloud_is_not_flooded(mosquitto: Mosquitto, box: BoxEnd) -> None:
         uplink = box.start_uplink(fast_settings(mosquitto.url, join_bytes=1, ack_timeout_s=0.3, ack_timeout_most_s=0.6))
         time.sleep(2)
         assert len(cloud.messages(Channel.ROLLUP)) < 30
+        assert uplink.status().detail == "the cloud does not answer"
         cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=box.outbox.stream, through=1))
         eventually(lambda: uplink.status().confirmed_through == 1)
+
+
+def test_silent_cloud_does_not_hold_alarms_back(mosquitto: Mosquitto, box: BoxEnd) -> None:
+    """An alarm goes out at once to whoever listens, also while rollups wait for a cloud that is silent."""
+    box.add_rollups(0, 300).result(5)
+    with Listener(mosquitto.url, EVERYTHING) as listener:
+        uplink = box.start_uplink(fast_settings(mosquitto.url, join_bytes=1, ack_timeout_s=0.2, ack_timeout_most_s=600))
+        eventually(lambda: uplink.status().detail == "the cloud does not answer")
+        time.sleep(0.6)
+        before = len(listener.messages(Channel.ROLLUP))
+        box.add_event("fire", channel=Channel.ALARM).result(5)
+        eventually(lambda: len(listener.messages(Channel.ALARM)) == 1, within_s=2)
+        assert len(listener.messages(Channel.ROLLUP)) <= before + 1
+
+
+def test_many_unreadable_entries_are_set_aside(mosquitto: Mosquitto, box: BoxEnd) -> None:
+    """Hundreds of entries that are no message are moved aside one after the other; the good one behind them arrives."""
+    for _ in range(250):
+        box.add_raw(Channel.EVENT, b"{}")
+    box.add_event("good").result(5)
+    with Listener(mosquitto.url, EVERYTHING) as listener:
+        uplink = box.start_uplink(fast_settings(mosquitto.url))
+        eventually(lambda: [message.kind for message in listener.messages(Channel.EVENT)] == ["good"])
+        eventually(lambda: uplink.status().quarantined == 250)
 
 
 def test_oversize_entry_is_set_aside(make_mosquitto: Callable[..., Mosquitto], box: BoxEnd) -> None:
@@ -189,7 +226,7 @@ def test_unreadable_entry_is_set_aside(mosquitto: Mosquitto, box: BoxEnd) -> Non
     box.add_raw(Channel.EVENT, b"{")
     box.add_raw(Channel.EVENT, b'{"kind": 5}').result(5)
     with Listener(mosquitto.url, EVERYTHING) as listener:
-        box.start_uplink(fast_settings(mosquitto.url))
+        box.start_uplink(fast_settings(mosquitto.url, ack_timeout_s=60))
         eventually(lambda: sorted(box.quarantined()) == [6, 12, 13])
         eventually(lambda: sum(len(rows_of(m.columns)) for m in listener.messages(Channel.ROLLUP)) == 20)
         assert box.quarantined()[13] == "not a valid event: kind: Input should be a valid string"

@@ -68,7 +68,7 @@ def _create_data() -> None:
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("observed_ms", sa.BigInteger, nullable=False),
         sa.Column("frames", sa.BigInteger, nullable=False),
-        sa.Column("unique", sa.BigInteger, nullable=False),
+        sa.Column("unique_tracks", sa.BigInteger, nullable=False),
         sa.Column("occupancy_mean", sa.Float, nullable=False),
         sa.Column("occupancy_max", sa.BigInteger, nullable=False),
         sa.Column("confidence_mean", sa.Float),

@@ -1,0 +1,69 @@
+"""What a valid configuration can still have wrong: the addresses and files that it points to."""
+
+import ssl
+from pathlib import Path
+
+from agent.capture import create_source
+from agent.clock import SystemClock
+from agent.config import CameraConfig, Config, SyncConfig, read_secret
+from agent.errors import ConfigError
+from cloud_sync.mqtt import BrokerSettings
+
+
+def find_problems(config: Config) -> list[str]:
+    """Look at all that a configuration points to; open no camera, model or connection.
+
+    That a camera is not there now is no mistake: it may be away.
+
+    Returns:
+        One line a problem, which names the key; none when all is well.
+    """
+    problems = [_of_camera(camera) for camera in config.cameras]
+    problems += [
+        _of_model(config.model.path),
+        _of_secret("sync.password_file", config.sync.password_file),
+        _of_certificates(config.sync),
+        _of_secret("page.password_file", config.page.password_file),
+    ]
+    return [problem for problem in problems if problem is not None]
+
+
+def _of_camera(camera: CameraConfig) -> str | None:
+    try:
+        create_source(camera, SystemClock())
+    except ConfigError as error:
+        return f"camera {camera.name}: {error}"
+    return None
+
+
+def _of_model(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb"):
+            return None
+    except OSError as error:
+        return f"model.path: cannot read {path}: {error.strerror}"
+
+
+def _of_secret(key: str, path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        read_secret(path)
+    except ConfigError as error:
+        return f"{key}: {error}"
+    return None
+
+
+def _of_certificates(sync: SyncConfig) -> str | None:
+    if sync.broker is None:
+        return None
+    settings = BrokerSettings(sync.broker, ca_file=sync.ca_file, cert_file=sync.cert_file, key_file=sync.key_file)
+    try:
+        settings.tls_context()
+    except ssl.SSLError as error:
+        return f"sync: ca_file, cert_file or key_file holds no certificate or key that fits: {error.reason or error}"
+    except OSError as error:
+        return f"sync: cannot read {error.filename}: {error.strerror}"
+    return None
