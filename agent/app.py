@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import Self
 
 import structlog
@@ -11,16 +10,19 @@ from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report
 from agent.analysis import AnalysisLoop
+from agent.analytics import create_analyses
 from agent.capture import FrameSlot, Grabber
+from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
 from agent.detection import open_detector
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
 from agent.pipeline import CameraPipeline, Step
+from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
 from agent.status import BoxStatus, FrameRate
-from agent.store import Recorder, Writer, counts_since, delete_older, open_store
+from agent.store import Recorder, Writer, counts_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
 from agent.types import CameraState, CameraStatus, Event
@@ -63,6 +65,7 @@ class Agent:
             self._outbox = Outbox(self._store.read, self._writer)
             self._uplink = self._make_uplink()
             self._wire_cameras()
+            self._chores = Chores(config, self._store, self._writer, self._recorder, self._places, self._clock)
             slowest_s = max(1 / camera.fps for camera in config.cameras)
             names = [camera.name for camera in config.cameras]
             self._live = LiveView(names, self._clock, stale_after_s=max(5.0, 3 * slowest_s))
@@ -113,12 +116,21 @@ class Agent:
         }
         self._rates = {camera.name: FrameRate() for camera in cameras}
         self._noted: dict[str, CameraState] = {}
-        feeds = [(slots[camera.name], self._pipeline(camera)) for camera in cameras]
-        self._analysis = AnalysisLoop(feeds, arrived, self._note_step)
+        self._places = Places.load(self._config.places)
+        self._feeds = create_feeds(cameras, self._config.places, self._clock)
+        self._pipelines = [self._pipeline(camera) for camera in cameras]
+        served = [(slots[pipeline.camera], pipeline) for pipeline in self._pipelines]
+        self._analysis = AnalysisLoop(served, arrived, self._note_step)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
-        confidence = self._config.model.confidence
-        return CameraPipeline.for_camera(camera.name, self._detector, confidence=confidence, fps=camera.fps)
+        return CameraPipeline.for_camera(
+            camera.name,
+            self._detector,
+            confidence=self._config.model.confidence,
+            fps=camera.fps,
+            analyses=create_analyses(camera, self._detector.info.class_names),
+            finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
+        )
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until ``stop`` is set, then store and send what there is, within a few seconds.
@@ -150,19 +162,26 @@ class Agent:
             self._supervisor.start("page", self.page.run)
         if self._uplink is not None:
             self._supervisor.start("uplink", self._uplink.run, hang_after_s=120)
+        for gps, feed in self._feeds.items():
+            self._supervisor.start(f"gps-{gps}", feed.run, hang_after_s=2 * feed.longest_silence_s)
         self._supervisor.start("analysis", self._analysis.run)
         for name, grabber in self._grabbers.items():
             self._recorder.watch(name, self._clock.now())
             self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
-        self._schedule.every(3600, "retention", self._retire)
+        self._schedule.every(3600, "retention", self._chores.retire)
+        self._schedule.every(600, "trends", self._chores.compare_days)
+        self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
 
     def _stop(self) -> None:
         """Stop what makes data, store it, send it, and only then stop what stores and sends."""
         cameras = [f"camera-{name}" for name in self._grabbers]
-        self._supervisor.stop("analysis", *cameras, timeout_s=1.0)
+        receivers = [f"gps-{gps}" for gps in self._feeds]
+        self._supervisor.stop("analysis", *cameras, *receivers, timeout_s=1.0)
         self._schedule.stop()
+        for pipeline in self._pipelines:
+            self._recorder.observe(pipeline.finish(self._clock.now()))
         self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
         self._recorder.finish(self._clock.now(), timeout_s=1.0)
         talking = ["uplink"] if self._uplink is not None else []
@@ -195,17 +214,6 @@ class Agent:
     def _committed(self) -> None:
         if self._uplink is not None:
             self._uplink.notify()
-
-    def _retire(self) -> None:
-        """Delete what is too old, a chunk a transaction, and give the space back."""
-        limit_ns = self._clock.now().utc_ns - round(
-            timedelta(days=self._config.storage.retention_days).total_seconds() * 1e9
-        )
-        deleted = 0
-        while chunk := self._writer.submit(lambda connection: delete_older(connection, limit_ns)).result(timeout=60):
-            deleted += chunk
-        if deleted:
-            log.info("retired", rows=deleted, older_than_days=self._config.storage.retention_days)
 
     def _birth(self) -> BirthMessage:
         return report.birth(self._config, self._detector.info, stream=self._outbox.stream, now=self._clock.now())

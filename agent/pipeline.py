@@ -1,12 +1,14 @@
 """One camera's way from a picture to what it means: detection, tracking, analytics."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
-from agent.analytics import Presence
+from agent.analytics import Analysis, Presence
 from agent.detection import Detector
+from agent.places import PlaceFinder
 from agent.tracking import ByteTrack, TrackerParams
-from agent.types import Detections, Frame, Observation, Tracks
+from agent.types import Detections, Findings, Frame, Instant, Observation, Tracks
 
 _MIN_GAP_S = 2.0
 _GAP_FRAMES = 3  # a slow camera's frames may be this far apart without a gap in what was watched
@@ -25,15 +27,35 @@ class Step:
 class CameraPipeline:
     """Takes the frames of one camera, in order. The detector may serve other cameras too; the rest is this one's."""
 
-    def __init__(self, camera: str, detector: Detector, tracker: ByteTrack, presence: Presence) -> None:
-        """Take the parts; tracker and presence must be new, and nobody else's."""
+    def __init__(
+        self,
+        camera: str,
+        detector: Detector,
+        tracker: ByteTrack,
+        presence: Presence,
+        *,
+        analyses: Sequence[Analysis] = (),
+        finder: PlaceFinder | None = None,
+    ) -> None:
+        """Take the parts; all but the detector must be new, and nobody else's."""
         self.camera = camera
         self._detector = detector
         self._tracker = tracker
         self._presence = presence
+        self._analyses = tuple(analyses)
+        self._finder = finder
 
     @classmethod
-    def for_camera(cls, camera: str, detector: Detector, *, confidence: float, fps: float) -> Self:
+    def for_camera(
+        cls,
+        camera: str,
+        detector: Detector,
+        *,
+        confidence: float,
+        fps: float,
+        analyses: Sequence[Analysis] = (),
+        finder: PlaceFinder | None = None,
+    ) -> Self:
         """Return the pipeline that a camera gets.
 
         Args:
@@ -41,6 +63,8 @@ class CameraPipeline:
             detector: Should give detections below ``confidence`` too, down to 0.1: they help to follow what is known.
             confidence: Score from which a detection may start a track; in (0, 1).
             fps: Frames a second that will come when none is dropped.
+            analyses: What is made of the tracks beyond their presence.
+            finder: Tells where the camera is; None: nobody knows.
 
         Raises:
             ValueError: ``confidence`` or ``fps`` is out of range.
@@ -50,7 +74,8 @@ class CameraPipeline:
         interval_s = 1 / fps
         tracker = ByteTrack(TrackerParams.at(confidence=confidence, frame_interval_s=interval_s))
         max_gap_s = max(_MIN_GAP_S, _GAP_FRAMES * interval_s)
-        return cls(camera, detector, tracker, Presence(camera, detector.info.class_names, max_gap_s=max_gap_s))
+        presence = Presence(camera, detector.info.class_names, max_gap_s=max_gap_s)
+        return cls(camera, detector, tracker, presence, analyses=analyses, finder=finder)
 
     def step(self, frame: Frame) -> Step:
         """Analyse the next frame.
@@ -63,4 +88,28 @@ class CameraPipeline:
             raise ValueError(f"frame of camera {frame.camera!r} came to the pipeline of {self.camera!r}")
         detections = self._detector.detect(frame.image)
         tracks = self._tracker.update(detections, frame.captured)
-        return Step(frame, detections, tracks, self._presence.observe(tracks, frame.captured))
+        presence = self._presence.observe(tracks, frame.captured)
+        found = [each.observe(frame, tracks, observed_ns=presence.observed_ns) for each in self._analyses]
+        return Step(frame, detections, tracks, self._with_place(_with_findings(presence, found)))
+
+    def finish(self, at: Instant) -> Observation:
+        """Return what the analyses have left to say, at the end of the program; it stands for no time watched."""
+        nothing = Observation(self.camera, at, 0, ())
+        return _with_findings(nothing, [each.finish(at) for each in self._analyses])
+
+    def _with_place(self, observation: Observation) -> Observation:
+        if self._finder is None:
+            return observation
+        measures = self._finder.measures(observation.at)
+        place = self._finder.place(observation.at)
+        return replace(observation, measures=(*observation.measures, *measures), place=place)
+
+
+def _with_findings(observation: Observation, found: Sequence[Findings]) -> Observation:
+    """Add what the analyses found to what is known of a frame."""
+    return replace(
+        observation,
+        counts=observation.counts + tuple(count for each in found for count in each.counts),
+        measures=observation.measures + tuple(measure for each in found for measure in each.measures),
+        events=observation.events + tuple(event for each in found for event in each.events),
+    )

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from agent.types import Findings, Frame, Tracks
+from agent.types import Findings, Frame, Instant, Tracks
 
 
 class Analysis(Protocol):
@@ -19,4 +19,8 @@ class Analysis(Protocol):
             tracks: Confirmed and seen in it, boxes in its pixels.
             observed_ns: Time that this frame stands for, as in ``Observation``: 0 after a gap.
         """
+        ...
+
+    def finish(self, at: Instant) -> Findings:
+        """Say what is left to say, at the end of the program: no frame follows."""
         ...

@@ -1,13 +1,18 @@
 """The box's database: schema, migrations, the one writer, retention, integrity."""
 
 from agent.store.recorder import Recorder
-from agent.store.records import counts_since, delete_older, record_event, record_rollups
+from agent.store.history import daily_sums, last_event, windows_without_place
+from agent.store.records import assign_places, counts_since, delete_older, record_event, record_rollups
 from agent.store.store import DATABASE, Store, is_running, open_store
 from agent.store.stored_status import stored_status, summary_lines
 from agent.store.writer import Writer
 
 __all__ = [
     "DATABASE",
+    "assign_places",
+    "daily_sums",
+    "last_event",
+    "windows_without_place",
     "Recorder",
     "Store",
     "Writer",

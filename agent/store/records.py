@@ -1,13 +1,14 @@
 """What is written and read, each a function of a connection. Data and its outbox entry share the transaction."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Table, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
+from agent.places import Assignment
 from agent.status import HourCount
 from agent.store.schema import event as event_table
 from agent.store.schema import measure as measure_table
@@ -68,11 +69,13 @@ def _store_measure(connection: Connection, part: MeasureRollup) -> MeasureRow:
         length=whole.window_s,
         revision=revision,
         readings=whole.count,
-        total=round(whole.total, 4),
-        least=round(whole.least, 4),
-        most=round(whole.most, 4),
+        total=round(whole.total, _DECIMALS),
+        least=round(whole.least, _DECIMALS),
+        most=round(whole.most, _DECIMALS),
     )
 
+
+_DECIMALS = 7  # of a measure on the wire: a centimetre, for what is in degrees
 
 _COLUMN_OF = {"unique": "unique_tracks", "count": "readings"}  # UNIQUE and COUNT are words of SQL
 _FIELD_OF = {column: field for field, column in _COLUMN_OF.items()}
@@ -87,7 +90,11 @@ def _stored(connection: Connection, table: Table, part: Rollup | MeasureRollup) 
     values = _columns_of(part)
     query = select(table).where(*(column == values[column.name] for column in table.primary_key))
     row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else {_FIELD_OF.get(name, name): value for name, value in row.items()}
+    return None if row is None else _fields_of(row)
+
+
+def _fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {_FIELD_OF.get(name, name): value for name, value in row.items()}
 
 
 def _upsert(connection: Connection, table: Table, values: dict[str, Any]) -> None:
@@ -110,6 +117,40 @@ def _wire_row(whole: Rollup, revision: int) -> RollupRow:
         confidence_mean=round(min(whole.score_sum / whole.presence, 1.0), 3) if whole.presence else None,
         place=whole.place,
     )
+
+
+def assign_places(connection: Connection, assignments: Iterable[Assignment], *, now: Instant, send: bool) -> int:
+    """Give windows that had none a place, each row with a new revision, and promise them to the cloud.
+
+    Args:
+        connection: In a write transaction.
+        assignments: A window of a camera in all its zones and classes; one that has a place by now keeps it.
+        now: For the outbox entry.
+        send: Whether this box has a cloud to send to.
+
+    Returns:
+        How many rows have a place now.
+    """
+    rows = [row for each in assignments for row in _assign(connection, each)]
+    if send and rows:
+        append_rollups(connection, rows, boot=now.boot, created_utc_ns=now.utc_ns)
+    return len(rows)
+
+
+def _assign(connection: Connection, assignment: Assignment) -> Iterator[RollupRow]:
+    c = rollup_table.c
+    query = select(rollup_table).where(
+        c.camera == assignment.camera,
+        c.window_start_s == assignment.window_start_s,
+        c.window_s == assignment.window_s,
+        c.place == "",
+    )
+    for row in connection.execute(query).mappings().all():
+        stored = _fields_of(row)
+        revision = stored.pop("revision") + 1
+        whole = replace(Rollup(**stored), place=assignment.place)
+        _upsert(connection, rollup_table, {**_columns_of(whole), "revision": revision})
+        yield _wire_row(whole, revision)
 
 
 def record_event(connection: Connection, event: Event, *, send: bool) -> None:

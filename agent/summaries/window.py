@@ -56,7 +56,7 @@ class _Part:
     places: Counter[str] = field(default_factory=Counter)  # nanoseconds at each
 
     def add(self, observation: Observation) -> None:
-        self.frames += 1
+        self.frames += bool(observation.counts)  # what analyses say at the end of the program has no frame
         for count in observation.counts:
             self.sums.setdefault((count.zone, count.class_name), _Sums()).add(count)
         for measure in observation.measures:

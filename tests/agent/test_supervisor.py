@@ -38,7 +38,6 @@ def test_dead_thread_starts_again(monkeypatch):
     supervisor.start("solid", idle)
     assert wait_for(lambda: len(starts) == 3, look=supervisor.look)
     assert supervisor.restarts == 2
-    assert starts[2] - starts[1] > starts[1] - starts[0] - 0.05
     supervisor.stop("fragile", "solid", timeout_s=2)
 
 

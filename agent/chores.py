@@ -1,0 +1,98 @@
+"""What the box does once an hour: forget what is too old, compare days, name places that became known."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from agent.analytics.farm import CanopyTrend, DailyValue
+from agent.clock import Clock
+from agent.config import Config
+from agent.places import Places, assign
+from agent.store import (
+    Recorder,
+    Store,
+    Writer,
+    assign_places,
+    daily_sums,
+    delete_older,
+    last_event,
+    windows_without_place,
+)
+
+log = structlog.get_logger()
+
+CANOPY_MEASURES = ("canopy_cover", "exg", "vari", "gli")
+DAY_S = 86_400
+TREND_DAYS = 60
+WINDOWS_AT_ONCE = 1000
+WRITE_TIMEOUT_S = 60
+
+
+class Chores:
+    """Reads the history through the store, and writes through the one writer."""
+
+    def __init__(
+        self, config: Config, store: Store, writer: Writer, recorder: Recorder, places: Places, clock: Clock
+    ) -> None:
+        """Take what it works on; nothing runs yet."""
+        self._config = config
+        self._store = store
+        self._writer = writer
+        self._recorder = recorder
+        self._places = places
+        self._clock = clock
+        self._trends = {
+            camera.name: CanopyTrend(camera.name, drop=camera.farm.canopy_drop, told=self._told(camera.name))
+            for camera in config.cameras
+            if camera.farm.canopy
+        }
+
+    def retire(self) -> None:
+        """Delete what is older than the configuration says, a chunk a transaction."""
+        days = self._config.storage.retention_days
+        limit_ns = self._clock.now().utc_ns - round(timedelta(days=days).total_seconds() * 1e9)
+        deleted = 0
+        while chunk := self._write(lambda connection: delete_older(connection, limit_ns)):
+            deleted += chunk
+        if deleted:
+            log.info("retired", rows=deleted, older_than_days=days)
+
+    def compare_days(self) -> None:
+        """Hold each camera's finished days against its own history, and put a "look here" on record where one dropped."""
+        now = self._clock.now()
+        today = now.utc_ns // 10**9 // DAY_S
+        with self._store.read.connect() as connection:
+            sums = daily_sums(
+                connection, CANOPY_MEASURES, since_s=(today - TREND_DAYS) * DAY_S, until_s=today * DAY_S
+            )
+        for camera, trend in self._trends.items():
+            daily = {name: [_daily(*day) for day in days] for name, days in sums.get(camera, {}).items()}
+            for event in trend.review(daily, now):
+                log.warning("look_here", camera=camera, measure=event.data["measure"], day=event.data["day"])
+                self._recorder.event(event)
+
+    def name_places(self) -> None:
+        """Give windows that matched no place theirs, where the map knows it by now."""
+        if not self._places.names:
+            return
+        with self._store.read.connect() as connection:
+            found = assign(windows_without_place(connection, limit=WINDOWS_AT_ONCE), self._places)
+        if found:
+            now, send = self._clock.now(), self._config.sync.broker is not None
+            rows = self._write(lambda connection: assign_places(connection, found, now=now, send=send))
+            log.info("places_assigned", windows=len(found), rows=rows)
+
+    def _told(self, camera: str) -> date | None:
+        with self._store.read.connect() as connection:
+            data = last_event(connection, "look-here", camera)
+        return date.fromisoformat(json.loads(data)["day"]) if data else None
+
+    def _write(self, work: Callable[[Connection], int]) -> int:
+        return self._writer.submit(work).result(timeout=WRITE_TIMEOUT_S)
+
+
+def _daily(day: int, total: float, readings: int) -> DailyValue:
+    return DailyValue(datetime.fromtimestamp(day * DAY_S, UTC).date(), total / readings, readings)

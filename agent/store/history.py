@@ -1,0 +1,83 @@
+"""Looks back over what is stored: days of a measure, the last word on something, windows without a place."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, func, select
+
+from agent.places import Unplaced
+from agent.store.schema import event as event_table
+from agent.store.schema import measure as measure_table
+from agent.store.schema import rollup as rollup_table
+from agent.types import ANY
+
+DAY_S = 86_400
+
+POSITION = ("latitude_deg", "longitude_deg", "position_error_m")
+
+
+def daily_sums(
+    connection: Connection, names: Sequence[str], *, since_s: int, until_s: int
+) -> dict[str, dict[str, list[tuple[int, float, int]]]]:
+    """Add up measures of the whole picture by day.
+
+    Args:
+        connection: For reading.
+        names: Of the measures.
+        since_s: UTC seconds, the beginning of a day.
+        until_s: UTC seconds; windows that start before it count.
+
+    Returns:
+        By camera and measure: days since 1970, total and readings, in ascending order.
+    """
+    c = measure_table.c
+    day = c.window_start_s // DAY_S
+    query = (
+        select(c.camera, c.name, day, func.sum(c.total), func.sum(c.readings))
+        .where(c.name.in_(names), c.zone == ANY, c.class_name == ANY, c.window_start_s.between(since_s, until_s - 1))
+        .group_by(c.camera, c.name, day)
+        .order_by(day)
+    )
+    found: dict[str, dict[str, list[tuple[int, float, int]]]] = defaultdict(lambda: defaultdict(list))
+    for camera, name, day_number, total, readings in connection.execute(query):
+        found[camera][name].append((day_number, total, readings))
+    return found
+
+
+def last_event(connection: Connection, kind: str, camera: str) -> str | None:
+    """Return the data, JSON, of the newest event of a kind from a camera; None where there is none."""
+    c = event_table.c
+    query = select(c.data).where(c.kind == kind, c.camera == camera).order_by(c.id.desc()).limit(1)
+    data: str | None = connection.execute(query).scalar()
+    return data
+
+
+def windows_without_place(connection: Connection, *, limit: int) -> list[Unplaced]:
+    """Return windows whose position is stored and whose place is not known, newest first."""
+    rollups, measures = rollup_table.c, measure_table.c
+    windows = (
+        select(rollups.camera, rollups.window_start_s, rollups.window_s)
+        .where(rollups.place == "", rollups.zone == ANY, rollups.class_name == ANY)
+        .join(
+            measure_table,
+            (measures.camera == rollups.camera)
+            & (measures.window_start_s == rollups.window_start_s)
+            & (measures.window_s == rollups.window_s)
+            & (measures.name == POSITION[0]),
+        )
+        .order_by(rollups.window_start_s.desc())
+        .limit(limit)
+    )
+    return [_unplaced(connection, *window) for window in connection.execute(windows).all()]
+
+
+def _unplaced(connection: Connection, camera: str, window_start_s: int, window_s: int) -> Unplaced:
+    c = measure_table.c
+    query = select(c.name, c.total / c.readings).where(
+        c.camera == camera, c.window_start_s == window_start_s, c.window_s == window_s, c.name.in_(POSITION)
+    )
+    means: dict[str, float] = dict(tuple(row) for row in connection.execute(query))
+    latitude, longitude, error = (means.get(name) for name in POSITION)
+    assert latitude is not None
+    assert longitude is not None
+    return Unplaced(camera, window_start_s, window_s, latitude, longitude, error)
