@@ -65,7 +65,10 @@ def test_event_says_where_to_look_and_no_more():
         ([0.6] * 10 + [0.43] * 5, "28% is less than 30%"),
         ([0.6] * 10 + [0.2] + [0.6] * 5, "one day may be fog"),
         ([0.6, 0.45, 0.3] * 4 + [0.25] * 3, "where days differ so much, 44% below their median is noise"),
-        ([0.62, 0.3, 0.58, 0.3, 0.6, 0.3] * 2 + [0.3] * 3, "low days that came alone are a part of what is usual"),
+        (
+            [0.6, 0.64, 0.56, 0.62, 0.58] + [0.3, 0.56, 0.3, 0.64, 0.3, 0.6] * 3 + [0.3] * 2,
+            "low days that came alone are a part of what is usual",
+        ),
         ([0.04] * 10 + [0.01] * 5, "bare branches have no leaves to lose"),
         ([0.6] * 10 + [0.9] * 5, "more green than usual is no loss"),
     ],
