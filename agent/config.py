@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from agent.errors import ConfigError
+from agent.outline import area, crosses_itself, is_convex
 from agent.receiver import NmeaPath, parse_receiver
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import Address
@@ -80,6 +81,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Point = tuple[Share, Share]
 """x and y as shares of the picture's width and height, from the upper left corner."""
 
+Anchor = Literal["centre", "bottom"]
+"""The point of a box that says where its object is: its centre, or the middle of its lower side."""
+
+_LEAST_AREA = 1e-4  # of the picture; below this a zone is a slip of the mouse
+
 
 class ZoneConfig(Section):
     """A part of the picture in which to count."""
@@ -87,9 +93,23 @@ class ZoneConfig(Section):
     name: Name
     polygon: Annotated[tuple[Point, ...], Field(min_length=3, max_length=100)]
     classes: tuple[str, ...] = ()  # none: all that the model knows
+    anchor: Anchor = "centre"  # fruit hangs; "bottom" where a zone is drawn on ground on which things stand
     loiter_s: Annotated[float, Field(gt=0, le=86400)] | None = None  # an object that stays so long raises an alarm
     size_m: tuple[PositiveFloat, PositiveFloat] | None = None  # of a zone with four corners: length of the first side
     #   (corner 1 to 2) and of the second (2 to 3); then speeds are measured
+
+    @model_validator(mode="after")
+    def _sound_outline(self) -> Self:
+        corners = self.polygon
+        if any(point == following for point, following in zip(corners, [*corners[1:], corners[0]], strict=True)):
+            raise ValueError("polygon: a corner follows itself; the last joins the first by itself")
+        if crosses_itself(corners):
+            raise ValueError("polygon: its sides cross; give the corners in the order of the outline")
+        if area(corners) < _LEAST_AREA:
+            raise ValueError(f"polygon: encloses nothing; allowed: at least {_LEAST_AREA} of the picture")
+        if self.size_m and not (len(corners) == 4 and is_convex(corners)):
+            raise ValueError("size_m: needs a polygon of four corners without a dent, the picture of a rectangle")
+        return self
 
 
 class LineConfig(Section):
@@ -98,6 +118,14 @@ class LineConfig(Section):
     name: Name
     points: tuple[Point, Point]
     classes: tuple[str, ...] = ()
+    anchor: Anchor = "centre"
+
+    @field_validator("points")
+    @classmethod
+    def _two_points(cls, points: tuple[Point, Point]) -> tuple[Point, Point]:
+        if points[0] == points[1]:
+            raise ValueError("the two points are the same; a line needs a direction")
+        return points
 
 
 class RowConfig(Section):
@@ -171,6 +199,14 @@ class CameraConfig(Section):
         if re.search(r"[\x00-\x1f\x7f]", source):
             raise ValueError("control characters are in no address, and in no path that can be opened")
         return source
+
+    @model_validator(mode="after")
+    def _zones_and_lines_with_names_of_their_own(self) -> Self:
+        names = [zone.name for zone in self.zones] + [line.name for line in self.lines]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"zones and lines must have different names; used more than once: {', '.join(twice)}")
+        return self
 
 
 class SyncConfig(Section):

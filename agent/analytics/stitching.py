@@ -36,8 +36,8 @@ class Sighting:
 class TrackedObject:
     """One object under one track id after the other; to be read only, except by its stitcher."""
 
-    number: int  # its first track id; no two objects of a camera share one
-    track_id: int  # its last
+    number: int  # counted from 1, of one stitcher's objects
+    track_id: int  # its last; a tracker may give up an id and later come back to it
     class_id: int
     born_s: float  # first seen
     trail: deque[Sighting] = field(default_factory=lambda: deque(maxlen=_TRAIL_MOST))  # oldest first, never empty
@@ -82,6 +82,7 @@ class TrackStitcher:
         """
         self._patience_s = patience_s
         self._objects: dict[int, TrackedObject] = {}  # by last track id
+        self._last_number = 0
         self._now_s = 0.0
         self._last_at: Instant | None = None
 
@@ -97,7 +98,7 @@ class TrackStitcher:
         for known in lost:
             known.frames_missed += 1
         merged = self._merge(track_ids, lost, np.asarray(size, np.float64))
-        return Sightings(self._now_s, tuple(self._objects[number] for number in track_ids), merged, self._part())
+        return Sightings(self._now_s, tuple(self._objects[track_id] for track_id in track_ids), merged, self._part())
 
     def _advance(self, at: Instant) -> None:
         last, self._last_at = self._last_at, at
@@ -106,7 +107,8 @@ class TrackStitcher:
 
     def _extend(self, track_id: int, class_id: int, box: Floats) -> None:
         if track_id not in self._objects:
-            self._objects[track_id] = TrackedObject(track_id, track_id, class_id, self._now_s)
+            self._last_number += 1
+            self._objects[track_id] = TrackedObject(self._last_number, track_id, class_id, self._now_s)
         known = self._objects[track_id]
         known.class_id, known.frames_missed = class_id, 0
         trail = known.trail
@@ -119,22 +121,16 @@ class TrackStitcher:
         seen = (self._objects[track_id] for track_id in track_ids)
         young = [known for known in seen if self._now_s - known.born_s <= self._patience_s]
         fits = sorted(
-            (misfit, new.track_id, old.track_id)
-            for new in young
-            for old in lost
-            if old.class_id == new.class_id
-            and old.frames_missed >= _SURELY_MISSED
-            and old.last.at_s < new.born_s
-            and (misfit := _misfit(old, new, size)) <= _REACH
+            ((misfit, new, old) for new in young for old in lost if (misfit := _misfit(old, new, size)) <= _REACH),
+            key=lambda fit: (fit[0], fit[1].number, fit[2].number),
         )
         merged: list[int] = []
-        for _, new_id, old_id in fits:
-            if new_id in self._objects and old_id in self._objects and self._objects[new_id].number == new_id:
-                merged.append(new_id)
-                old, new = self._objects.pop(old_id), self._objects[new_id]
-                old.track_id, old.frames_missed = new_id, 0
+        for _, new, old in fits:
+            if self._objects[new.track_id] is new and self._objects.get(old.track_id) is old:
+                self._objects[new.track_id] = self._objects.pop(old.track_id)
+                old.track_id, old.frames_missed = new.track_id, 0
                 old.trail.extend(new.trail)
-                self._objects[new_id] = old
+                merged.append(new.number)
         return tuple(merged)
 
     def _part(self) -> tuple[TrackedObject, ...]:
@@ -153,8 +149,10 @@ def _misfit(old: TrackedObject, new: TrackedObject, size: Floats) -> float:
     """Return how far the ways of a lost object and of a new one stay apart, in sides of the object.
 
     Returns:
-        The distance by the mean side of the lost one; infinite where their sides are not alike.
+        The distance by the mean side of the lost one; infinite where they cannot be one object.
     """
+    if old.class_id != new.class_id or old.frames_missed < _SURELY_MISSED or old.last.at_s >= new.born_s:
+        return float("inf")
     last, first = old.last.box.reshape(2, 2) * size, new.trail[0].box.reshape(2, 2) * size
     sides_before, sides_after = last[1] - last[0], first[1] - first[0]
     if (np.abs(np.log(sides_after / sides_before)) > np.log(_ALIKE)).any():

@@ -124,6 +124,13 @@ def test_light_does_not_move_a_drawn_picture(factor: float):
         assert getattr(now, name) == pytest.approx(getattr(was, name), abs=0.02), name
 
 
+def test_burnt_out_leaves_are_canopy_without_an_index():
+    """Leaves in glare count as cover, but their colour, which is not known, moves no index."""
+    reading = read(stripes(leaf=(LEAF, 0.5), glare=((120, 255, 240), 0.25), soil=(SOIL, 0.25)))
+    assert reading.cover == pytest.approx(0.75, abs=0.01)
+    assert reading.exg == pytest.approx(0.5, abs=0.01)
+
+
 def test_photographs_keep_their_indices_in_other_light(shared_data: Path):
     """On real tiles, exposure of 0.6 and 1.4 moves cover and indices by little on average, clipped pixels included."""
     files = sorted((shared_data / "orchard" / "images" / "val").glob("*.jpg"))[::12]
@@ -158,7 +165,7 @@ def test_sampled_by_time_of_the_frames():
         second for second in seconds if canopy.observe(frame(picture, second), NO_TRACKS, observed_ns=0).measures
     ]
     assert measured == [0.0, 10.0, 25.0]
-    assert canopy.observe(frame(picture, 1.0, boot=2), NO_TRACKS, observed_ns=0).measures
+    assert canopy.observe(frame(picture, 26.0, boot=2), NO_TRACKS, observed_ns=0).measures
 
 
 def test_measures_of_a_frame():

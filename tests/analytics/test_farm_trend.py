@@ -64,7 +64,11 @@ def test_event_says_where_to_look_and_no_more():
         ([0.6] * 2 + [0.1] * 6, "two days are no history"),
         ([0.6] * 10 + [0.43] * 5, "28% is less than 30%"),
         ([0.6] * 10 + [0.2] + [0.6] * 5, "one day may be fog"),
-        ([0.6, 0.2] * 10, "a camera whose days differ so much has no usual that could drop"),
+        ([0.6, 0.45, 0.3] * 4 + [0.25] * 3, "where days differ so much, 44% below their median is noise"),
+        (
+            [0.6, 0.64, 0.56, 0.62, 0.58] + [0.3, 0.56, 0.3, 0.64, 0.3, 0.6] * 3 + [0.3] * 2,
+            "low days that came alone are a part of what is usual",
+        ),
         ([0.04] * 10 + [0.01] * 5, "bare branches have no leaves to lose"),
         ([0.6] * 10 + [0.9] * 5, "more green than usual is no loss"),
     ],
@@ -79,6 +83,11 @@ def test_told_once_until_it_recovers():
     values = [0.6] * 10 + [0.3] * 7 + [0.6] * 6 + [0.3] * 4
     events = told_by_day(days(values), CanopyTrend("north", drop=0.3))
     assert [event.data["since"] for event in events] == ["2026-05-11", "2026-05-24"]
+
+
+def test_what_has_recovered_is_not_told():
+    """Who looks for the first time after a drop has passed is not sent to look for it."""
+    assert CanopyTrend("north", drop=0.3).review({"exg": days([0.6] * 10 + [0.3] * 4 + [0.6] * 3)}, AT) == ()
 
 
 def test_hovering_at_the_limit_is_one_episode():

@@ -1,5 +1,6 @@
 """Objects that walk through a picture, seen as badly as a detector sees them."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,11 +8,13 @@ import numpy as np
 
 from agent.types import Detections, Frame, Instant
 
-WIDTH, HEIGHT = 1280, 720
-BLANK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+WIDTH, HEIGHT = 1920, 2880
+PICTURE = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+LANES = np.arange(80, HEIGHT - 60, 130)
+"""Heights at which objects go that are to keep clear of each other."""
 
 
-def frame_at(seconds: float, *, image: np.ndarray = BLANK, boot: int = 1) -> Frame:
+def frame_at(seconds: float, *, image: np.ndarray = PICTURE, boot: int = 1) -> Frame:
     """A frame whose picture does not matter."""
     at = Instant(utc_ns=1_700_000_000_000_000_000, monotonic_ns=round(seconds * 1e9), boot=boot)
     return Frame(camera="gate", index=round(seconds * 1000), captured=at, image=image)
@@ -27,12 +30,13 @@ class Walk:
     class_id: int = 0
     hidden: tuple[float, float] = (0.0, 0.0)
 
-    def box(self, now_s: float) -> np.ndarray | None:
-        """The true box, if it is in the picture and can be seen."""
-        if not self.times_s[0] <= now_s <= self.times_s[-1] or self.hidden[0] <= now_s < self.hidden[1]:
-            return None
-        centre = np.array([np.interp(now_s, self.times_s, self.centres[:, axis]) for axis in (0, 1)])
-        return np.concatenate([centre - self.sides / 2, centre + self.sides / 2])
+    def boxes(self, fps: float) -> Iterator[tuple[int, np.ndarray]]:
+        """The number of each frame in which it can be seen, and the true box (4,) there."""
+        numbers = np.arange(np.ceil(self.times_s[0] * fps), self.times_s[-1] * fps)
+        shown = numbers[(numbers / fps < self.hidden[0]) | (numbers / fps >= self.hidden[1])]
+        centres = [np.interp(shown / fps, self.times_s, self.centres[:, axis]) for axis in (0, 1)]
+        middle = np.stack(centres, axis=1)
+        return zip(shown.astype(int), np.hstack([middle - self.sides / 2, middle + self.sides / 2]), strict=True)
 
 
 @dataclass(frozen=True)
@@ -43,102 +47,101 @@ class Eye:
     missed: float = 0.10
     false: float = 0.05  # a box of nothing, anywhere
     dim: float = 0.10  # a score too low to start a track
-    slip: float = 0.0  # a box that holds half of its object only
+    slip: float = 0.0  # a box that holds the left half of its object only
 
-    def see(self, walks: list[Walk], now_s: float, random: np.random.Generator) -> Detections:
-        """The detections of one frame."""
-        true = [(box, walk) for walk in walks if (box := walk.box(now_s)) is not None]
-        rows = [
-            self._row(box, walk.class_id, random) for box, walk in _uncovered(true) if random.random() >= self.missed
-        ]
-        rows += [_nothing(random) for _ in range(random.binomial(len(true), self.false))]
-        table = np.array(sorted(rows, key=lambda row: -row[4])).reshape(-1, 6)
-        return Detections(table[:, :4].astype(np.float32), table[:, 4].astype(np.float32), table[:, 5].astype(np.int64))
-
-    def _row(self, box: np.ndarray, class_id: int, random: np.random.Generator) -> list[float]:
-        sides = np.tile(box[2:] - box[:2], 2)
-        spoilt = box + random.normal(size=4) * self.jitter * sides
-        if random.random() < self.slip:
-            spoilt[2] = (spoilt[0] + spoilt[2]) / 2
-        score = random.uniform(0.12, 0.24) if random.random() < self.dim else random.uniform(0.4, 0.95)
-        return [*spoilt, score, class_id]
-
-
-def _uncovered(true: list[tuple[np.ndarray, Walk]]) -> list[tuple[np.ndarray, Walk]]:
-    """Leave out what is mostly behind something that stands nearer, which is lower in the picture."""
-    return [
-        (box, walk)
-        for box, walk in true
-        if not any(other[3] > box[3] and _covered(box, other) > 0.6 for other, _ in true)
-    ]
+    def see(self, boxes: np.ndarray, class_ids: np.ndarray, random: np.random.Generator) -> Detections:
+        """The detections of one frame with these true boxes (N, 4) and classes (N,)."""
+        nothing = random.binomial(len(boxes), self.false)
+        kept = _uncovered(boxes) & (random.random(len(boxes)) >= self.missed)
+        boxes, class_ids = boxes[kept], class_ids[kept]
+        n = len(boxes)
+        spoilt = boxes + random.normal(size=(n, 4)) * self.jitter * np.tile(boxes[:, 2:] - boxes[:, :2], 2)
+        slipped = random.random(n) < self.slip
+        spoilt[slipped, 2] = (spoilt[slipped, 0] + spoilt[slipped, 2]) / 2
+        scores = np.where(random.random(n) < self.dim, random.uniform(0.12, 0.24, n), random.uniform(0.4, 0.95, n))
+        corners, sides = random.uniform(0, (WIDTH, HEIGHT), (nothing, 2)), random.uniform(40, 110, (nothing, 2))
+        spoilt = np.vstack([spoilt, np.hstack([corners, corners + sides])])
+        scores = np.concatenate([scores, random.uniform(0.25, 0.6, nothing)])
+        class_ids = np.concatenate([class_ids, np.zeros(nothing, np.int64)])
+        order = np.argsort(-scores)
+        return Detections(spoilt[order].astype(np.float32), scores[order].astype(np.float32), class_ids[order])
 
 
-def _covered(box: np.ndarray, other: np.ndarray) -> float:
-    common = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
-    return float(np.prod(np.maximum(common, 0)) / np.prod(box[2:] - box[:2]))
-
-
-def _nothing(random: np.random.Generator) -> list[float]:
-    sides = random.uniform((30, 40), (70, 110))
-    corner = random.uniform((0, 0), (WIDTH, HEIGHT) - sides)
-    return [*corner, *(corner + sides), random.uniform(0.25, 0.6), 0]
+def _uncovered(boxes: np.ndarray) -> np.ndarray:
+    """Which boxes (N, 4) are not mostly behind another that stands nearer, which is lower in the picture."""
+    common = np.minimum(boxes[:, np.newaxis, 2:], boxes[:, 2:]) - np.maximum(boxes[:, np.newaxis, :2], boxes[:, :2])
+    covered = np.prod(np.maximum(common, 0), axis=2) / np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)[:, np.newaxis]
+    return ~((boxes[:, 3] > boxes[:, np.newaxis, 3]) & (covered > 0.6)).any(axis=1)
 
 
 def play(walks: list[Walk], eye: Eye, *, fps: float, seed: int) -> Iterator[tuple[float, Detections]]:
-    """Each frame's time and detections, from the first walk to two seconds after the last."""
+    """Each frame's time and detections, until six seconds after the last walk."""
     random = np.random.default_rng(seed)
-    waiting = sorted(walks, key=lambda walk: -walk.times_s[0])
-    last_s = max(walk.times_s[-1] for walk in walks) + 2
-    under_way: list[Walk] = []
-    for number in range(round(last_s * fps)):
-        now_s = number / fps
-        while waiting and waiting[-1].times_s[0] <= now_s:
-            under_way.append(waiting.pop())
-        under_way = [walk for walk in under_way if walk.times_s[-1] >= now_s]
-        yield now_s, eye.see(under_way, now_s, random)
+    shown = defaultdict(list)
+    for walk in walks:
+        for number, box in walk.boxes(fps):
+            shown[number].append((box, walk.class_id))
+    for number in range(max(shown) + round(6 * fps)):
+        boxes = np.array([box for box, _ in shown.get(number, ())]).reshape(-1, 4)
+        class_ids = np.array([class_id for _, class_id in shown.get(number, ())], np.int64)
+        yield number / fps, eye.see(boxes, class_ids, random)
 
 
-def crossers(n: int, *, every_s: float, seed: int) -> list[Walk]:
-    """Objects that cross the middle of the picture once, every other one to the left, many with a fuss.
+def crossers(n: int, *, seed: int, crowd_every_s: float | None = None) -> list[Walk]:
+    """Objects that cross the middle of the picture once, every other one to the left, most with a fuss.
 
     Of four, one walks straight on, one stands on the middle for a while, one goes to and fro on it, and one is hidden
-    around it for up to three seconds.
+    around it for up to three seconds. Each lane has one at a time. In a crowd, one comes every so many seconds, they go
+    where they like in a quarter of the picture, and hide each other.
     """
     random = np.random.default_rng(seed)
-    return [_crosser(number, number * every_s, random) for number in range(n)]
+    free_s = np.zeros(len(LANES))
+    walks = []
+    for number in range(n):
+        lane = int(free_s.argmin())
+        if crowd_every_s is None:
+            start_s, heights = free_s[lane], LANES[lane] + random.uniform(-10, 10, 2)
+        else:
+            start_s, heights = (
+                number * crowd_every_s,
+                random.uniform(100, 600) + random.uniform(-150, 150) * np.array([0, 1]),
+            )
+        walks.append(_crosser(number, start_s, heights, random))
+        free_s[lane] = walks[-1].times_s[-1] + 2.5
+    return walks
 
 
-def _crosser(number: int, start_s: float, random: np.random.Generator) -> Walk:
+def _crosser(number: int, start_s: float, heights: np.ndarray, random: np.random.Generator) -> Walk:
     sides = random.uniform((30, 40), (70, 110))
-    heading = -1 if number % 2 else 1
-    speed = random.uniform(0.7, 3) * sides[0]  # a person walks 2.8 of their widths a second
-    along, first_y, last_y = random.uniform(300, 450), *random.uniform(120, 600, 2)
-    way = [(-along, first_y), (0.0, (first_y + last_y) / 2), (along, last_y)]
-    times = [0.0, along / speed, 2 * along / speed]
-    fuss = number // 2 % 4
-    if fuss in (1, 2):
-        stay_s, swing = random.uniform(1, 4), (0 if fuss == 1 else random.uniform(0.02, 0.1) * sides[0])
-        offset = random.uniform(-0.05, 0.05) * sides[0]
-        steps = int(stay_s / 0.4) + 1
-        middle = [(offset + swing * (-1) ** step, way[1][1]) for step in range(steps)]
-        way[1:2] = middle
-        times = [0.0, *(times[1] + 0.4 * np.arange(steps)), times[2] + 0.4 * (steps - 1)]
-    hidden = (0.0, 0.0)
-    if fuss == 3:
-        half_s = min(random.uniform(0.2, 1.5), along / speed - 1)
-        hidden = (start_s + times[1] - half_s, start_s + times[1] + half_s)
-    centres = np.array([(WIDTH / 2 + heading * x, y) for x, y in way])
-    return Walk(start_s + np.array(times), centres, sides, int(random.integers(2)), hidden)
+    heading, fuss = (-1 if number % 2 else 1), number // 2 % 4
+    speed = random.uniform(0.8, 3) * sides[0]  # a person walks 2.8 of their widths a second
+    along = random.uniform(2, 3) * speed
+    steps = int(random.uniform(1, 4) / 0.4) if fuss in (1, 2) else 1
+    swing = random.uniform(0.02, 0.1) * sides[0] * (fuss == 2)
+    stop = random.uniform(-0.05, 0.05) * sides[0]
+    across = [-along, *(stop + swing * (-1.0) ** np.arange(steps)), along]
+    times = start_s + np.array([0.0, *(along / speed + 0.4 * np.arange(steps)), 2 * along / speed + 0.4 * (steps - 1)])
+    middle_s, half_s = times[1], min(random.uniform(0.2, 1.5), along / speed - 1.5)
+    down = np.interp(times, times[[0, -1]], heights)
+    return Walk(
+        times,
+        np.stack([WIDTH / 2 + heading * np.array(across), down], axis=1),
+        sides,
+        class_id=int(random.integers(2)),
+        hidden=(middle_s - half_s, middle_s + half_s) if fuss == 3 else (0.0, 0.0),
+    )
 
 
-def turners(n: int, *, every_s: float, seed: int) -> list[Walk]:
+def turners(n: int, *, start_s: float, seed: int) -> list[Walk]:
     """Objects that come to the middle of the picture, nearer than half their width, and go back."""
     random = np.random.default_rng(seed)
-    return [_turner(number * every_s, 1 if number % 2 else -1, random) for number in range(n)]
+    return [_turner(start_s + number // len(LANES) * 12, number, random) for number in range(n)]
 
 
-def _turner(start_s: float, side: int, random: np.random.Generator) -> Walk:
+def _turner(start_s: float, number: int, random: np.random.Generator) -> Walk:
     sides = random.uniform((30, 40), (70, 110))
-    y, near, speed = random.uniform(120, 600), random.uniform(0, 0.5) * sides[0], random.uniform(0.7, 3) * sides[0]
-    centres = np.array([(WIDTH / 2 + side * x, y) for x in (300, near, near, 300)])
-    return Walk(start_s + np.cumsum([0, 300 / speed, 1.0, 300 / speed]), centres, sides)
+    side, lane = (1 if number % 2 else -1), LANES[number % len(LANES)]
+    near, speed = random.uniform(0, 0.5) * sides[0], random.uniform(0.8, 3) * sides[0]
+    far = near + 2.5 * speed
+    centres = np.array([(WIDTH / 2 + side * x, lane) for x in (far, near, near, far)])
+    return Walk(start_s + np.cumsum([0, 2.5, 1.0, 2.5]), centres, sides)

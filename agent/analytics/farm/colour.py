@@ -27,6 +27,6 @@ def chroma(colours: NDArray[Any]) -> NDArray[Any]:
     a* = 500 (f(X/Xn) - f(Y/Yn)), b* = 200 (f(Y/Yn) - f(Z/Zn)) and L* + 16 = 116 f(Y/Yn) all grow by k^(1/3), so their
     ratios stay. Light of another colour does change it.
 
-    Source: the formulas of CIE 15:2004, 8.2.1.1. The ratio resembles the saturation C*/L* of Luebbe (2011).
+    Source: the formulas of CIE 15:2004, 8.2.1.1. The ratio is to L*a*b* what CIE's saturation C*uv / L* is to L*u*v*.
     """
     return np.asarray(colours[..., 1:] / (colours[..., :1] + 16))

@@ -113,7 +113,7 @@ class Sightings:
         return self._now_ns - fruit.seen_ns > self._gone_ns and self._frame - fruit.seen_frame >= _GONE_FRAMES
 
     def _tell(self, fruit: _Fruit) -> None:
-        if fruit.views and not fruit.told:
+        if fruit.views:
             self._done.append(Seen(fruit.class_id, tuple(fruit.views)))
         fruit.told = True
         fruit.views.clear()

@@ -96,7 +96,8 @@ def find_drops(days: Sequence[DailyValue], *, drop: float) -> tuple[Drop, ...]:
         if not low:
             before = _usual_before(history, today.day)
         if before is None or not _is_low(today, before, drop, lasting=len(low) >= _HOLD_DAYS):
-            history.append(today)
+            passing = low if len(low) < _HOLD_DAYS else []  # a low day of its own is part of the noise, a drop is not
+            history += [*passing, today]
             low, found = [], _closed(found)
             continue
         low.append(today)
