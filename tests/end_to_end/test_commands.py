@@ -305,9 +305,8 @@ def test_reader_that_goes_away_is_no_error(mosquitto, start, tmp_path: Path):
         tmp_path, cameras={"north": "sim:orchard"}, more=f'[sync]\nbroker = "{mosquitto.url}"\nhealth_every_s = 5\n'
     )
     start("run", "--config", path).wait_for_word("link_online")
-    tap = subprocess.Popen(
-        [*HEDGEROW, "tap", "--broker", mosquitto.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    command = [*HEDGEROW, "tap", "--broker", mosquitto.url]
+    tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
     tap.stdout.readline()
     tap.stdout.close()
     assert tap.wait(30) == 0
