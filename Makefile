@@ -13,8 +13,9 @@ IMAGES ?= ../shared/data/orchard
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
+# SOURCE goes through as it was typed: passwords of cameras hold any character.
 run: $(VENV)/.run ## Start the demo: broker, agent, cloud ingest and status page. SOURCE=rtsp://... | video.mp4 | /dev/video0 | folder/
-	@exec $(VENV)/bin/hedgerow demo --source "$(SOURCE)" --port $(PORT) --data "$(DATA)"
+	@exec $(VENV)/bin/hedgerow demo --source '$(subst ','\'',$(value SOURCE))' --port $(PORT) --data "$(DATA)"
 
 test: $(VENV)/.test ## Run the tests; what a machine lacks (mosquitto, Chromium, ...) is skipped and said
 	$(VENV)/bin/python -m pytest $(TESTS)

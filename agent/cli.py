@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+import secrets
 import signal
 import sys
 import threading
@@ -36,11 +38,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"hedgerow: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: `hedgerow tap | head` ends quietly
+        _forget_output()
         return 0
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _forget_output() -> None:
+    """Whoever read our output has gone: `hedgerow tap | head` ends quietly, even when Python flushes at its exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,7 +132,7 @@ def _cloud_commands(command: Any) -> None:
     ingest = command("ingest", _ingest, "store what boxes send, and acknowledge it; run as many as you like")
     ingest.add_argument("--broker", required=True, metavar="URL", help="mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")
     ingest.add_argument("--database", required=True, metavar="URL", help="sqlite:///PATH")
-    ingest.add_argument("--client-id", default="hedgerow-ingest", metavar="ID", help="one of its own for each worker")
+    ingest.add_argument("--client-id", metavar="ID", help="the broker's name for this worker (default: a new one)")
     _broker_options(ingest)
 
     tap = command("tap", _tap, "print the decoded messages of a site, as they come")
@@ -135,7 +144,7 @@ def _cloud_commands(command: Any) -> None:
 
 
 def _broker_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--username", metavar="NAME")
+    parser.add_argument("--username", metavar="NAME", help="at the broker; its password is in --password-file")
     parser.add_argument("--password-file", type=Path, metavar="FILE", help="first line is the password")
     parser.add_argument("--ca-file", type=Path, metavar="FILE", help="certificate authority of the broker")
     parser.add_argument("--cert-file", type=Path, metavar="FILE", help="client certificate")
@@ -265,7 +274,9 @@ def _replay(options: argparse.Namespace) -> int:
 def _ingest(options: argparse.Namespace) -> int:
     from cloud_sync.ingest import IngestSettings, run_ingest
 
-    settings = IngestSettings(_broker(options), options.database, client_id=options.client_id)
+    # Two workers of one name would throw each other out for ever.
+    client_id = options.client_id or f"hedgerow-ingest-{secrets.token_hex(4)}"
+    settings = IngestSettings(_broker(options), options.database, client_id=client_id)
     run_ingest(settings, _stop_on_signals(), utc_ms=SystemClock().utc_ms)
     return 0
 

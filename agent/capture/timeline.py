@@ -20,17 +20,16 @@ class Playback:
 
     def __init__(self, start: Instant, *, keep_up: bool = True) -> None:
         """Begin at ``start``; without ``keep_up`` the recording's times hold however slow the player is."""
-        self._start, self._keep_up = start, keep_up
+        self._start_ns, self._keep_up = start.monotonic_ns, keep_up
 
     def place(self, stream_ns: int | None, now: Instant) -> Instant:
         """Return when a picture is due; one without a time is due at the start."""
         stream_ns = stream_ns or 0
-        due = shifted(self._start, stream_ns)
-        late_ns = now.monotonic_ns - due.monotonic_ns
-        if self._keep_up and late_ns > _LATE_NS:
-            self._start = shifted(now, -stream_ns)
+        early_ns = self._start_ns + stream_ns - now.monotonic_ns
+        if self._keep_up and -early_ns > _LATE_NS:
+            self._start_ns = now.monotonic_ns - stream_ns
             return now
-        return due
+        return shifted(now, early_ns)  # by the wall clock of now: it may have been set since the start
 
 
 class Arrivals:

@@ -58,3 +58,20 @@ def test_time_that_passes_is_no_step(schedule: Schedule):
     assert not schedule.look(now)
     later = replace(now, utc_ns=now.utc_ns + 10**13, monotonic_ns=now.monotonic_ns + 10**13)
     assert not schedule.look(later)
+
+
+@pytest.mark.timeout(20)
+def test_clock_set_forward_makes_up_for_nothing(schedule: Schedule):
+    """After the clock went forward sixty years, as on a box without a battery, a job runs once and then as planned."""
+    runs, again = [], threading.Event()
+
+    def work():
+        runs.append(datetime.now(UTC))
+        if len(runs) == 3:
+            again.set()
+
+    schedule.every(1, "job", work)
+    schedule.start()
+    schedule._scheduler.get_job("job").modify(next_run_time=datetime(1970, 1, 1, tzinfo=UTC))  # as after the step
+    assert again.wait(10)
+    assert (runs[2] - runs[0]).total_seconds() > 1.5

@@ -90,3 +90,14 @@ def test_playback_dates() -> None:
     assert playback.place(3 * SECOND, at(40)) == at(40)
     assert playback.place(4 * SECOND, at(40)) == at(41)
     assert Playback(at(10), keep_up=False).place(3 * SECOND, at(40)) == at(13)
+
+
+def test_playback_follows_a_clock_that_is_set() -> None:
+    """When the wall clock is set while a recording plays, what comes is dated by it, at the same intervals."""
+    playback = Playback(at(100))
+    before = playback.place(1 * SECOND, at(100.9))
+    set_by_ns = 365 * 86400 * SECOND
+    now = at(101.9)
+    after = playback.place(2 * SECOND, Instant(now.utc_ns + set_by_ns, now.monotonic_ns, now.boot))
+    assert after.monotonic_ns - before.monotonic_ns == SECOND
+    assert after.utc_ns - before.utc_ns == SECOND + set_by_ns

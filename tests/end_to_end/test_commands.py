@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from agent import __version__
-from tests.end_to_end.programs import eventually, hedgerow, rollups_on_the_box
+from tests.end_to_end.programs import HEDGEROW, ROOT, eventually, hedgerow, rollups_on_the_box
 
 
 def configuration(folder: Path, *, cameras: dict[str, str], more: str = "", port: int = 0) -> Path:
@@ -267,8 +268,6 @@ def test_demo_ends_cleanly_within_five_seconds(tmp_path: Path, start, number: in
     assert "Traceback" not in demo.said()
     pgrep = shutil.which("pgrep")
     if pgrep:
-        import subprocess
-
         left = subprocess.run([pgrep, "-f", str(tmp_path)], capture_output=True, text=True, check=False).stdout
         assert left.split() == []
     assert (tmp_path / "data" / "box" / "hedgerow.db").exists()
@@ -287,3 +286,28 @@ def test_broker_that_cannot_be_reached(tmp_path: Path, free_port: int):
 def test_source_that_is_not_there(tmp_path: Path):
     """The demo of a video that does not exist says so at once."""
     assert_one_clear_line(hedgerow("demo", "--source", "no-such.mp4", "--data", tmp_path / "d"), "no-such.mp4")
+
+
+def test_two_ingest_workers_live_side_by_side(tmp_path: Path, start, mosquitto):
+    """Workers that are started with the same words do not throw each other out."""
+    command = ("ingest", "--broker", mosquitto.url, "--database", f"sqlite:///{tmp_path}/cloud.db")
+    workers = [start(*command, name=name) for name in ("first", "second")]
+    for worker in workers:
+        worker.wait_for_word("ingest_ready")
+    time.sleep(2)
+    assert not any("ingest_offline" in worker.said() for worker in workers)
+    assert [worker.end() for worker in workers] == [0, 0]
+
+
+def test_reader_that_goes_away_is_no_error(mosquitto, start, tmp_path: Path):
+    """`hedgerow tap | head -1` ends quietly and with exit code 0."""
+    path = configuration(
+        tmp_path, cameras={"north": "sim:orchard"}, more=f'[sync]\nbroker = "{mosquitto.url}"\nhealth_every_s = 5\n'
+    )
+    start("run", "--config", path).wait_for_word("link_online")
+    command = [*HEDGEROW, "tap", "--broker", mosquitto.url]
+    tap = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    tap.stdout.readline()
+    tap.stdout.close()
+    assert tap.wait(30) == 0
+    assert tap.stderr.read() == b""
