@@ -65,7 +65,14 @@ class Agent:
             self._outbox = Outbox(self._store.read, self._writer)
             self._uplink = self._make_uplink()
             self._wire_cameras()
-            self._chores = Chores(config, self._store, self._writer, self._recorder, self._places, self._clock)
+            self._chores = Chores(
+                config,
+                self._store,
+                writer=self._writer,
+                recorder=self._recorder,
+                places=self._places,
+                clock=self._clock,
+            )
             slowest_s = max(1 / camera.fps for camera in config.cameras)
             names = [camera.name for camera in config.cameras]
             self._live = LiveView(names, self._clock, stale_after_s=max(5.0, 3 * slowest_s))

@@ -35,7 +35,7 @@ class Chores:
     """Reads the history through the store, and writes through the one writer."""
 
     def __init__(
-        self, config: Config, store: Store, writer: Writer, recorder: Recorder, places: Places, clock: Clock
+        self, config: Config, store: Store, *, writer: Writer, recorder: Recorder, places: Places, clock: Clock
     ) -> None:
         """Take what it works on; nothing runs yet."""
         self._config = config
@@ -61,13 +61,11 @@ class Chores:
             log.info("retired", rows=deleted, older_than_days=days)
 
     def compare_days(self) -> None:
-        """Hold each camera's finished days against its own history, and put a "look here" on record where one dropped."""
+        """Hold each camera's finished days against its own history; where one dropped, put "look here" on record."""
         now = self._clock.now()
         today = now.utc_ns // 10**9 // DAY_S
         with self._store.read.connect() as connection:
-            sums = daily_sums(
-                connection, CANOPY_MEASURES, since_s=(today - TREND_DAYS) * DAY_S, until_s=today * DAY_S
-            )
+            sums = daily_sums(connection, CANOPY_MEASURES, since_s=(today - TREND_DAYS) * DAY_S, until_s=today * DAY_S)
         for camera, trend in self._trends.items():
             daily = {name: [_daily(*day) for day in days] for name, days in sums.get(camera, {}).items()}
             for event in trend.review(daily, now):

@@ -176,8 +176,8 @@ class Observation:
     """What one analysed frame adds to the history of a camera.
 
     ``observed_ns`` is the time that this frame stands for: since the frame before it, and 0 after a gap, so that the
-    sum over a window is the time really watched. ``counts`` holds the row (``ANY``, ``ANY``); it is empty only in what the
-    analyses say at the end of the program, without a frame. ``place`` is where the camera was, empty if not known.
+    sum over a window is the time really watched. ``counts`` holds the row (``ANY``, ``ANY``); it is empty only in what
+    the analyses say at the end of the program, without a frame. ``place`` is where the camera was, empty if not known.
     """
 
     camera: str

@@ -30,6 +30,7 @@ ALLOWED = {
     "journal": set(),
     "broker": set(),
     "report": {"detection", "machine"},
+    "check": {"capture", "detection", "store"},
 }
 WIRES = {"app", "demo", "cli"}
 CLOCKS = {"agent/clock.py", "agent/journal.py"}

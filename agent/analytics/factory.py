@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from agent.analytics.analysis import Analysis
 from agent.analytics.farm import create_farm_analyses
 from agent.analytics.lines import LineAnalysis
-from agent.analytics.row import RowCount
 from agent.analytics.zones import ZoneAnalysis
 from agent.config import CameraConfig
 
@@ -25,6 +24,4 @@ def create_analyses(camera: CameraConfig, class_names: Sequence[str]) -> tuple[A
         analyses.append(ZoneAnalysis(camera.zones, camera.name, class_names))
     if camera.lines:
         analyses.append(LineAnalysis(camera.lines, camera.name, class_names))
-    if camera.row is not None:
-        analyses.append(RowCount(camera.row, camera.name, class_names))
     return (*analyses, *create_farm_analyses(camera.farm, camera.name, class_names))

@@ -10,7 +10,7 @@ from agent.analytics.geometry import Floats, Segment, anchors, extents
 from agent.analytics.latch import BAND, Latch, clear_sides
 from agent.analytics.stitching import Sightings, TrackedObject, TrackStitcher
 from agent.config import Anchor, LineConfig
-from agent.types import ANY, Findings, Frame, Measure, Tracks
+from agent.types import ANY, Findings, Frame, Instant, Measure, Tracks
 
 CROSSED_IN = "crossed_in"
 CROSSED_OUT = "crossed_out"
@@ -57,6 +57,10 @@ class LineAnalysis:
         size = (width, height)
         sightings = self._stitcher.observe(tracks, frame.captured, size)
         return Findings(measures=tuple(found for line in self._lines for found in line.observe(sightings, size)))
+
+    def finish(self, at: Instant) -> Findings:  # noqa: ARG002  (part of Analysis)
+        """Say nothing more: what has not crossed has not crossed."""
+        return Findings()
 
 
 @dataclass(slots=True, eq=False)

@@ -1,7 +1,7 @@
 """The box's database: schema, migrations, the one writer, retention, integrity."""
 
-from agent.store.recorder import Recorder
 from agent.store.history import daily_sums, last_event, windows_without_place
+from agent.store.recorder import Recorder
 from agent.store.records import assign_places, counts_since, delete_older, record_event, record_rollups
 from agent.store.store import DATABASE, Store, is_running, open_store
 from agent.store.stored_status import stored_status, summary_lines
@@ -9,19 +9,19 @@ from agent.store.writer import Writer
 
 __all__ = [
     "DATABASE",
-    "assign_places",
-    "daily_sums",
-    "last_event",
-    "windows_without_place",
     "Recorder",
     "Store",
     "Writer",
+    "assign_places",
     "counts_since",
+    "daily_sums",
     "delete_older",
     "is_running",
+    "last_event",
     "open_store",
     "record_event",
     "record_rollups",
     "stored_status",
     "summary_lines",
+    "windows_without_place",
 ]

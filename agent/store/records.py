@@ -93,7 +93,7 @@ def _stored(connection: Connection, table: Table, part: Rollup | MeasureRollup) 
     return None if row is None else _fields_of(row)
 
 
-def _fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
+def _fields_of(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {_FIELD_OF.get(name, name): value for name, value in row.items()}
 
 

@@ -128,6 +128,10 @@ class Canopy:
             measures=tuple(Measure(ANY, ANY, name, value) for name, value in values.items() if value is not None)
         )
 
+    def finish(self, at: Instant) -> Findings:  # noqa: ARG002  (part of Analysis)
+        """Say nothing more: each reading stands alone."""
+        return Findings()
+
     def _is_due(self, at: Instant) -> bool:
         last = self._last_at
         if last is None or last.boot != at.boot:

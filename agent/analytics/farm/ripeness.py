@@ -10,7 +10,7 @@ from agent.analytics.farm.colour import DARKEST_LIGHTNESS, chroma, lab
 from agent.analytics.farm.sightings import Sightings, inside
 from agent.config import FarmConfig, RipenessConfig
 from agent.errors import ConfigError
-from agent.types import ANY, Boxes, Findings, Frame, Image, Measure, Tracks
+from agent.types import ANY, Boxes, Findings, Frame, Image, Instant, Measure, Tracks
 
 _SIDE_PX = 32  # each fruit is looked at in this size
 _ELLIPSE = 0.8  # of the inscribed ellipse: its rim is mixed with what is behind it
@@ -123,6 +123,10 @@ class Ripeness:
         seen = self._sightings.take()
         readings = [(self._class_names[fruit.class_id], float(np.median(fruit.views))) for fruit in seen]
         return Findings(measures=tuple(measure for reading in readings for measure in _measures(*reading)))
+
+    def finish(self, at: Instant) -> Findings:  # noqa: ARG002  (part of Analysis)
+        """Say nothing more: a fruit not seen enough is not measured."""
+        return Findings()
 
     def _read(self, image: Image, boxes: Boxes, wanted: NDArray[np.bool_], ids: list[int], classes: list[int]) -> None:
         height, width = image.shape[:2]

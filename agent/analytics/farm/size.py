@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from agent.analytics.farm.sightings import Sightings, inside
 from agent.config import FarmConfig
-from agent.types import ANY, Boxes, Findings, Frame, Measure, Tracks
+from agent.types import ANY, Boxes, Findings, Frame, Instant, Measure, Tracks
 
 _MM_PER_M = 1000
 _FULLEST = 0.75  # of the views of a fruit, the quantile that is taken for its size
@@ -45,6 +45,10 @@ class FruitSize:
             self._sightings.add(int(tracks.track_ids[index]), float(sizes[index]))
         done = [(self._class_names[fruit.class_id], _fullest(fruit.views)) for fruit in self._sightings.take()]
         return Findings(measures=tuple(measure for size in done for measure in self._measures(*size)))
+
+    def finish(self, at: Instant) -> Findings:  # noqa: ARG002  (part of Analysis)
+        """Say nothing more: a fruit not seen enough is not measured."""
+        return Findings()
 
     def _measures(self, class_name: str, size_px: float) -> tuple[Measure, ...]:
         in_pixels = Measure(ANY, class_name, "size_px", size_px)

@@ -1,0 +1,132 @@
+"""What the box does now and then, on a real database with the writer's thread."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from agent.chores import CANOPY_MEASURES, Chores
+from agent.clock import ManualClock
+from agent.config import BoxConfig, CameraConfig, Config, FarmConfig, PlacesConfig, StorageConfig
+from agent.places import Places
+from agent.store import Recorder, Writer, open_store, record_rollups
+from agent.store.schema import event as event_table
+from agent.store.schema import rollup as rollup_table
+from agent.types import ANY, MeasureRollup, Rollup
+
+DAY_S = 86_400
+TODAY = 20_000
+MAP = {
+    "type": "FeatureCollection",
+    "features": [
+        {
+            "type": "Feature",
+            "properties": {"name": "hill-farm", "kind": "site"},
+            "geometry": {"type": "Polygon", "coordinates": [[[24, 57], [25, 57], [25, 58], [24, 58], [24, 57]]]},
+        }
+    ],
+}
+
+
+class Box:
+    """A store with its writer, a recorder and the chores, at noon of TODAY."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "map.geojson").write_text(json.dumps(MAP), encoding="utf-8")
+        self.clock = ManualClock(utc_ns=(TODAY * DAY_S + DAY_S // 2) * 10**9)
+        self.config = Config(
+            box=BoxConfig(site="farm", device="box"),
+            storage=StorageConfig(data_dir=folder, retention_days=100),
+            cameras=(CameraConfig(name="cam", source="sim:orchard", farm=FarmConfig(canopy=True)),),
+            places=PlacesConfig(geojson=folder / "map.geojson"),
+        )
+        self.store = open_store(folder, self.clock.now())
+        self.writer = Writer(self.store.write)
+        self.recorder = Recorder(self.writer, send=True)
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.writer.run, args=(self.stop, lambda: None))
+        self.thread.start()
+
+    def chores(self) -> Chores:
+        places = Places.load(self.config.places)
+        return Chores(
+            self.config,
+            self.store,
+            writer=self.writer,
+            recorder=self.recorder,
+            places=places,
+            clock=self.clock,
+        )
+
+    def put(self, *parts: Rollup | MeasureRollup) -> None:
+        now = self.clock.now()
+        self.writer.submit(lambda connection: record_rollups(connection, parts, now=now, send=False)).result(10)
+
+    def events(self) -> list[dict]:
+        self.recorder.finish(self.clock.now())
+        query = select(event_table.c.data).where(event_table.c.kind == "look-here")
+        with self.store.read.connect() as connection:
+            return [json.loads(data) for data in connection.execute(query).scalars()]
+
+    def close(self) -> None:
+        self.stop.set()
+        self.thread.join(5)
+        self.store.close()
+
+
+@pytest.fixture
+def box(tmp_path):
+    opened = Box(tmp_path)
+    yield opened
+    opened.close()
+
+
+def day(number: int, value: float) -> list[MeasureRollup]:
+    """A day with a hundred readings of each canopy measure, all of one value."""
+    return [
+        MeasureRollup("cam", ANY, ANY, name, (TODAY + number) * DAY_S + 36_000, 60, 1, 100, 100 * value, value, value)
+        for name in CANOPY_MEASURES
+    ]
+
+
+def window(start_s: int) -> Rollup:
+    return Rollup("cam", ANY, ANY, start_s, 60, 1, 0, 60_000, 300, 4, 300, 5, 240.0)
+
+
+def test_sudden_loss_of_green_is_said_once(box: Box):
+    """Days far below the camera's own history raise one "look here", and a restart does not raise it again."""
+    box.put(*(part for number in range(-12, -2) for part in day(number, 0.5 + 0.01 * (number % 2))))
+    box.chores().compare_days()
+    assert box.events() == []
+    box.put(*day(-2, 0.2), *day(-1, 0.2))
+    chores = box.chores()
+    chores.compare_days()
+    chores.compare_days()
+    assert [event["measure"] in CANOPY_MEASURES for event in box.events()] == [True]
+    box.chores().compare_days()
+    assert len(box.events()) == 1
+
+
+def test_old_rows_retire(box: Box):
+    """What is older than the configuration says is gone, the rest stays."""
+    old, young = window((TODAY - 101) * DAY_S), window((TODAY - 99) * DAY_S)
+    box.put(old, young)
+    box.chores().retire()
+    with box.store.read.connect() as connection:
+        assert connection.execute(select(rollup_table.c.window_start_s)).scalars().all() == [young.window_start_s]
+
+
+def test_places_are_named_when_the_map_knows_them(box: Box):
+    """A window with a position and no place gets the place of the map; one without a position is left alone."""
+    start_s = TODAY * DAY_S
+    position = [
+        MeasureRollup("cam", ANY, ANY, name, start_s, 60, 1, 2, 2 * value, value, value)
+        for name, value in (("latitude_deg", 57.5), ("longitude_deg", 24.5), ("position_error_m", 1.0))
+    ]
+    box.put(window(start_s), window(start_s + 60), *position)
+    box.chores().name_places()
+    with box.store.read.connect() as connection:
+        query = select(rollup_table.c.place).order_by(rollup_table.c.window_start_s)
+        assert connection.execute(query).scalars().all() == ["hill-farm", ""]
