@@ -9,18 +9,26 @@ class SchemaTooNewError(Exception):
     """The database was written by a newer version; nothing was changed."""
 
 
-def migrate(engine: Engine, scripts: Path, *, head: str) -> None:
+class ForeignDatabaseError(Exception):
+    """The database belongs to another program of ours; nothing was changed."""
+
+
+def migrate(engine: Engine, scripts: Path, *, head: str, landmark: str) -> None:
     """Upgrade the database behind ``engine`` to revision ``head``; does nothing, and imports nothing, if it is there.
 
     Args:
         engine: For writing.
         scripts: Alembic folder with ``env.py`` and ``versions/``.
         head: Newest revision in that folder; the caller names it so that a normal start need not load Alembic.
+        landmark: A table of every revision, and of no other database of ours: both ends count revisions from 0001.
 
     Raises:
+        ForeignDatabaseError: There is a schema, but not that table.
         SchemaTooNewError: The database is at a revision that the folder does not know.
     """
     current = _current(engine)
+    if current is not None and not _has_table(engine, landmark):
+        raise ForeignDatabaseError(f"database has a schema, but no table {landmark!r}")
     if current == head:
         return
     from alembic import command  # noqa: PLC0415  only when there is something to migrate: it costs 0.2 s of start
@@ -35,6 +43,11 @@ def migrate(engine: Engine, scripts: Path, *, head: str) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, head)
+
+
+def _has_table(engine: Engine, name: str) -> bool:
+    with engine.connect() as connection:
+        return inspect(connection).has_table(name)
 
 
 def _current(engine: Engine) -> str | None:

@@ -16,7 +16,7 @@ from agent.errors import FatalError
 from agent.store.damage import DamagedError, check, is_damage, move_aside, watch_for_damage
 from agent.store.schema import boot as boot_table
 from agent.types import Instant
-from cloud_sync.migrate import SchemaTooNewError, migrate
+from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, migrate
 from cloud_sync.outbox.schema import stream as stream_table
 from cloud_sync.sqlite import open_sqlite
 
@@ -118,10 +118,13 @@ def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside:
     check(path)
     write = open_sqlite(path, write=True)
     try:
-        migrate(write, MIGRATIONS, head=HEAD)
+        migrate(write, MIGRATIONS, head=HEAD, landmark="outbox")
         with write.begin() as connection:
             _mint_stream(connection, now)
             boot = _count_boot(connection, now, boot_id)
+    except ForeignDatabaseError as error:
+        write.dispose()
+        raise FatalError(f"{path} is the cloud's database, not a box's; choose another data directory") from error
     except SchemaTooNewError as error:
         write.dispose()
         raise FatalError(f"{path}: {error}; install the newer version, or use another data directory") from error

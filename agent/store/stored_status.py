@@ -44,7 +44,7 @@ def _read(engine: Engine) -> dict[str, Any]:
     now_s = SystemClock().now().utc_ns // 1_000_000_000
     with engine.connect() as connection:
         return {
-            "stream": connection.execute(select(stream.c.id)).scalar_one(),
+            "stream": connection.execute(select(stream.c.id)).scalar(),  # None: its first start was cut short
             "cameras": _cameras(connection),
             "last_hour": [
                 {

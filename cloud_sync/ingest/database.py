@@ -7,7 +7,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from cloud_sync.errors import SyncFatalError
-from cloud_sync.migrate import SchemaTooNewError, migrate
+from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, migrate
 from cloud_sync.sqlite import open_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -23,7 +23,9 @@ def open_database(url: str) -> Engine:
     path = _path(url)
     engine = open_sqlite(path, write=True)
     try:
-        migrate(engine, MIGRATIONS, head=HEAD)
+        migrate(engine, MIGRATIONS, head=HEAD, landmark="received")
+    except ForeignDatabaseError:
+        raise SyncFatalError(f"{path} is the database of a box; give ingest one of its own") from None
     except SchemaTooNewError as error:
         raise SyncFatalError(f"{path}: {error}") from error
     except OperationalError as error:

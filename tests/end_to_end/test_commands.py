@@ -16,6 +16,9 @@ import numpy as np
 import pytest
 
 from agent import __version__
+from agent.clock import SystemClock
+from agent.store import open_store
+from cloud_sync.ingest import open_database
 from tests.end_to_end.programs import HEDGEROW, ROOT, eventually, hedgerow, rollups_on_the_box
 
 
@@ -245,6 +248,20 @@ def test_status_of_a_box(tmp_path: Path, start):
     assert 0 < whole["observed_s"] < 30
     assert whole["frames"] / whole["observed_s"] < 5.5
     assert "all classes" in hedgerow("status", "--data", tmp_path / "data").stdout
+
+
+def test_database_of_the_other_end(tmp_path: Path):
+    """The box's database is refused as the cloud's and the other way round, in one line, before anything is ready."""
+    (tmp_path / "data").mkdir()
+    database = tmp_path / "data" / "hedgerow.db"
+    open_database(f"sqlite:///{database}").dispose()
+    path = configuration(tmp_path, cameras={"north": "sim:orchard"})
+    assert_one_clear_line(hedgerow("run", "--config", path), "hedgerow.db is the cloud's database")
+    assert_one_clear_line(hedgerow("status", "--data", tmp_path / "data"), "cannot read")
+    database.unlink()
+    open_store(tmp_path / "data", SystemClock().now()).close()
+    result = hedgerow("ingest", "--broker", "mqtt://127.0.0.1:1", "--database", f"sqlite:///{database}")
+    assert_one_clear_line(result, "hedgerow.db is the database of a box")
 
 
 def test_second_agent_on_the_same_data(tmp_path: Path, start):
