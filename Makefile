@@ -37,19 +37,19 @@ bench-accuracy: $(VENV)/.test ## Recompute the model card's table. IMAGES=folder
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 
-$(VENV)/bin/python:
+$(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Hedgerow needs Python 3.11 or newer; this is $$($(PYTHON) -V)" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -q && apt-get install -qy python3-venv; \
 	  else echo "python3 comes without venv here. Once: sudo apt-get install -y python3-venv" >&2; exit 1; fi; }
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV) && touch $@
 
-$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.run: pyproject.toml | $(VENV)/.made
 	@echo "Installing Hedgerow into $(VENV) (once, about 200 MB)..."
 	@$(PIP) install --quiet --editable ".[demo]"
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.test: pyproject.toml | $(VENV)/.made
 	@echo "Installing Hedgerow and its test tools into $(VENV) (once)..."
 	@$(PIP) install --quiet --editable ".[test,check]"
 	@touch $@ $(VENV)/.run

@@ -151,6 +151,7 @@ class Agent:
         """
         self._start()
         on_ready()
+        self._say_ready()
         notify("READY=1")
         watch_s = watchdog_interval_s()
         while not (self._store.damaged.is_set() or stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0))):
@@ -180,6 +181,16 @@ class Agent:
         self._schedule.every(600, "trends", self._chores.compare_days)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
+
+    def _say_ready(self) -> None:
+        sync, page = self._config.sync, self._config.page
+        log.info(
+            "agent_ready",
+            cameras=len(self._config.cameras),
+            model=self._detector.info.name,
+            broker=sync.broker or "none",
+            page=self.page.url if page.enabled else "none",
+        )
 
     def _stop(self) -> None:
         """Stop what makes data, store it, send it, and only then stop what stores and sends."""

@@ -1,6 +1,9 @@
 """Everything on one machine: broker, agent, cloud ingest and status page, on loopback."""
 
+import os
 import re
+import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -82,13 +85,21 @@ def _introduce(say: Callable[[str], None], config: Config, url: str, broker: str
 Hedgerow is running, all of it on this machine:
   camera   {public_address(camera.source)}, up to {camera.fps:g} pictures a second analysed
   box      detects, tracks and counts; keeps a row a minute in {config.storage.data_dir}
-  broker   {broker} (watch it: hedgerow tap --broker {broker})
+  broker   {broker} (watch it: {_command()} tap --broker {broker})
   cloud    stores what arrives in {cloud}
 
 Open {url}
 Ctrl-C ends it; the next start continues with the same data.
 """
     )
+
+
+def _command() -> str:
+    """Return how this program is called from where the person is: it may stand in an environment off the PATH."""
+    program = Path(sys.argv[0])
+    if shutil.which(program.name) or program.name != "hedgerow":
+        return "hedgerow"
+    return os.path.relpath(program)
 
 
 def _compare(say: Callable[[str], None], box: Path, cloud: Path) -> None:

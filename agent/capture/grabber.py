@@ -184,7 +184,8 @@ class Grabber:
         if before.state is state:
             return False
         level = log.info if state in {CameraState.LIVE, CameraState.ENDED} else log.warning
-        level("camera_state", camera=self._camera.name, state=str(state), before=str(before.state), detail=detail)
+        why = {"detail": detail} if detail else {}
+        level("camera_state", camera=self._camera.name, state=str(state), before=str(before.state), **why)
         self._on_state(self._camera.name, self.status())
         return True
 

@@ -91,8 +91,10 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
         + (f", the oldest for {waiting['oldest_s']} s" if waiting["entries"] else "")
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
     ]
+    last_seen = "" if status["running"] else "last seen "
     lines += [
-        f"camera     {camera['camera']}: {camera['state']} {camera['detail']}".rstrip() for camera in status["cameras"]
+        f"camera     {camera['camera']}: {last_seen}{camera['state']} {camera['detail']}".rstrip()
+        for camera in status["cameras"]
     ]
     lines += [_count_line(count) for count in status["last_hour"]]
     return lines

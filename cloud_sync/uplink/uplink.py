@@ -20,9 +20,10 @@ log = structlog.get_logger()
 
 STEP_S = 0.5
 """Longest wait: the stop event and the heartbeat are looked at this often."""
-FLUSH_S = 1.2
-GOODBYE_S = 0.6
-"""At a clean stop: to hand over what waits, and then to say that we go."""
+FLUSH_S = 1.0
+CONFIRM_S = 0.4
+GOODBYE_S = 0.4
+"""At a clean stop: to hand over what waits, to hear that the cloud has it, and to say that we go."""
 MAX_INCOMING_BYTES = 256 * 1024
 """Nothing that a box is sent is larger."""
 
@@ -164,14 +165,15 @@ class Uplink:
         session = self._session
         if session is None:
             return False
-        flushed = self._step() is None and self._wait_delivered(connection, session, FLUSH_S)
-        if not (flushed and session.say_offline(self._now_s())):
+        if self._step() is not None or not self._wait(connection, session.all_delivered, FLUSH_S):
             return False
-        return self._wait_delivered(connection, session, GOODBYE_S)
+        if self._settings.confirm == "cloud":  # it mostly answers at once, and then nothing is left to send again
+            self._wait(connection, lambda: session.in_flight == 0, CONFIRM_S)
+        return session.say_offline(self._now_s()) and self._wait(connection, session.all_delivered, GOODBYE_S)
 
-    def _wait_delivered(self, connection: Connection, session: Session, timeout_s: float) -> bool:
+    def _wait(self, connection: Connection, done: Callable[[], bool], timeout_s: float) -> bool:
         until_s = self._now_s() + timeout_s
-        while not session.all_delivered():
+        while not done():
             left_s = until_s - self._now_s()
             if left_s <= 0 or self._round(connection, min(left_s, STEP_S)) is not None:
                 return False
