@@ -22,7 +22,7 @@ from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
 from agent.status import BoxStatus, FrameRate
-from agent.store import Recorder, Writer, counts_since, open_store
+from agent.store import Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
 from agent.types import CameraState, CameraStatus, Event
@@ -261,7 +261,9 @@ class Agent:
         now = self._clock.now()
         try:
             with self._store.read.connect() as connection:
-                hour = counts_since(connection, now.utc_ns // 10**9 - 3600, self._recorder.unfinished())
+                since_s = now.utc_ns // 10**9 - 3600
+                hour = counts_since(connection, since_s, self._recorder.unfinished())
+                measures = measures_since(connection, since_s)
             outbox = self._outbox.depth()
         except DatabaseError as error:
             raise RetryableError(f"the database cannot be read: {error.orig}") from error
@@ -275,6 +277,7 @@ class Agent:
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
             hour=tuple(hour),
+            measures=tuple(measures),
             link=self.link(),
             outbox=outbox,
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,

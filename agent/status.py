@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from agent.types import CameraStatus
+from agent.types import ANY, CameraStatus
 from cloud_sync.outbox import Depth
 from cloud_sync.uplink.status import LinkStatus
 
@@ -20,6 +20,20 @@ class HourCount:
     frames: int
     occupancy_mean: float
     occupancy_max: int
+    zone: str = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class HourMeasure:
+    """One measure of one camera over the last hour; a count, as of what crossed a line, is in ``total``."""
+
+    camera: str
+    zone: str
+    class_name: str
+    name: str
+    readings: int
+    total: float
+    mean: float
 
 
 class FrameRate:
@@ -55,6 +69,7 @@ class BoxStatus:
     cameras: tuple[CameraStatus, ...]
     analysed_fps: dict[str, float]  # per camera, over the last seconds
     hour: tuple[HourCount, ...]
+    measures: tuple[HourMeasure, ...]
     link: LinkStatus
     outbox: Depth
     disk_free_bytes: int

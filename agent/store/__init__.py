@@ -1,8 +1,8 @@
 """The box's database: schema, migrations, the one writer, retention, integrity."""
 
-from agent.store.history import daily_sums, last_event, windows_without_place
+from agent.store.history import counts_since, daily_sums, last_event, measures_since, windows_without_place
 from agent.store.recorder import Recorder
-from agent.store.records import assign_places, counts_since, delete_older, record_event, record_rollups
+from agent.store.records import assign_places, delete_older, record_event, record_rollups
 from agent.store.store import DATABASE, Store, is_running, open_store
 from agent.store.stored_status import stored_status, summary_lines
 from agent.store.writer import Writer
@@ -18,6 +18,7 @@ __all__ = [
     "delete_older",
     "is_running",
     "last_event",
+    "measures_since",
     "open_store",
     "record_event",
     "record_rollups",

@@ -1,19 +1,79 @@
 """Looks back over what is stored: days of a measure, the last word on something, windows without a place."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, func, select
 
 from agent.places import Unplaced
+from agent.status import HourCount, HourMeasure
 from agent.store.schema import event as event_table
 from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
-from agent.types import ANY
+from agent.types import ANY, Rollup
 
 DAY_S = 86_400
 
 POSITION = ("latitude_deg", "longitude_deg", "position_error_m")
+
+
+def counts_since(connection: Connection, since_s: int, unfinished: Iterable[Rollup] = ()) -> list[HourCount]:
+    """Add up rollups by camera, zone and class.
+
+    Args:
+        connection: For reading.
+        since_s: UTC seconds; windows that start from here on count.
+        unfinished: Windows that are not stored yet, to be added.
+
+    Returns:
+        One row a camera, zone and class, sorted. A class has rollups only for the windows in which it was seen; it is
+        measured against all that its camera watched.
+    """
+    c = rollup_table.c
+    query = (
+        select(
+            c.camera,
+            c.zone,
+            c.class_name,
+            func.sum(c.unique_tracks),
+            func.sum(c.observed_ms),
+            func.sum(c.frames),
+            func.sum(c.presence),
+            func.max(c.occupancy_max),
+        )
+        .where(c.window_start_s >= since_s)
+        .group_by(c.camera, c.zone, c.class_name)
+    )
+    sums = {tuple(row[:3]): tuple(row[3:]) for row in connection.execute(query)}
+    for part in unfinished:
+        if part.window_start_s >= since_s:
+            key = (part.camera, part.zone, part.class_name)
+            unique, observed_ms, frames, presence, peak = sums.get(key, (0, 0, 0, 0, 0))
+            sums[key] = (
+                unique + part.unique,
+                observed_ms + part.observed_ms,
+                frames + part.frames,
+                presence + part.presence,
+                max(peak, part.occupancy_max),
+            )
+    return [_count(key, sums) for key in sorted(sums)]
+
+
+def _count(key: tuple[str, ...], sums: dict[tuple[str, ...], tuple[int, ...]]) -> HourCount:
+    camera, zone, class_name = key
+    unique, _, _, presence, peak = sums[key]
+    _, observed_ms, frames, _, _ = sums.get((camera, ANY, ANY), (0, 0, 0, 0, 0))
+    mean = presence / frames if frames else 0.0
+    return HourCount(camera, class_name, unique, observed_ms / 1000, frames, mean, peak, zone)
+
+
+def measures_since(connection: Connection, since_s: int) -> list[HourMeasure]:
+    """Add up measures by camera, zone, class and name, from windows that start at ``since_s`` (UTC) or later."""
+    c = measure_table.c
+    total, readings = func.sum(c.total), func.sum(c.readings)
+    key = (c.camera, c.zone, c.class_name, c.name)
+    query = select(*key, readings, total, total / readings).where(c.window_start_s >= since_s).group_by(*key)
+    return [HourMeasure(*row) for row in connection.execute(query.order_by(*key))]
 
 
 def daily_sums(

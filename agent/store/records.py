@@ -5,16 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, func, select, tuple_
+from sqlalchemy import Connection, Table, delete, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from agent.places import Assignment
-from agent.status import HourCount
 from agent.store.schema import event as event_table
 from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
 from agent.summaries import merge, merge_measures
-from agent.types import ANY, Event, Instant, MeasureRollup, Rollup
+from agent.types import Event, Instant, MeasureRollup, Rollup
 from cloud_sync.outbox import append_event, append_rollups
 from cloud_sync.wire import Channel, MeasureRow, RollupRow
 
@@ -174,54 +173,6 @@ def record_event(connection: Connection, event: Event, *, send: bool) -> None:
         }
         channel = Channel.ALARM if event.alarm else Channel.EVENT
         append_event(connection, fields, boot=event.at.boot, created_utc_ns=event.at.utc_ns, channel=channel)
-
-
-def counts_since(connection: Connection, since_s: int, unfinished: Iterable[Rollup] = ()) -> list[HourCount]:
-    """Add up whole-picture rollups by camera and class.
-
-    Args:
-        connection: For reading.
-        since_s: UTC seconds; windows that start from here on count.
-        unfinished: Windows that are not stored yet, to be added.
-
-    Returns:
-        One row a camera and class, sorted. A class has rollups only for the windows in which it was seen; it is
-        measured against all that its camera watched.
-    """
-    c = rollup_table.c
-    query = (
-        select(
-            c.camera,
-            c.class_name,
-            func.sum(c.unique_tracks),
-            func.sum(c.observed_ms),
-            func.sum(c.frames),
-            func.sum(c.presence),
-            func.max(c.occupancy_max),
-        )
-        .where(c.window_start_s >= since_s, c.zone == ANY)
-        .group_by(c.camera, c.class_name)
-    )
-    sums = {(camera, name): tuple(values) for camera, name, *values in connection.execute(query)}
-    for part in unfinished:
-        if part.zone == ANY and part.window_start_s >= since_s:
-            key = (part.camera, part.class_name)
-            unique, observed_ms, frames, presence, peak = sums.get(key, (0, 0, 0, 0, 0))
-            sums[key] = (
-                unique + part.unique,
-                observed_ms + part.observed_ms,
-                frames + part.frames,
-                presence + part.presence,
-                max(peak, part.occupancy_max),
-            )
-    return [_count(camera, name, sums) for camera, name in sorted(sums)]
-
-
-def _count(camera: str, class_name: str, sums: dict[tuple[str, str], tuple[int, ...]]) -> HourCount:
-    unique, _, _, presence, peak = sums[camera, class_name]
-    _, observed_ms, frames, _, _ = sums.get((camera, ANY), (0, 0, 0, 0, 0))
-    mean = presence / frames if frames else 0.0
-    return HourCount(camera, class_name, unique, observed_ms / 1000, frames, mean, peak)
 
 
 RETENTION_CHUNK_ROWS = 5000

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DatabaseError
 
 from agent.clock import SystemClock
 from agent.errors import FatalError
-from agent.store.records import counts_since
+from agent.store.history import counts_since, measures_since
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
 from agent.store.store import DATABASE, is_running
@@ -23,7 +23,8 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
 
     Returns:
         Plain values for JSON: ``running``, ``stream``, ``cameras`` (last known state each), ``last_hour`` (counts by
-        camera and class), ``outbox`` (entries, bytes, oldest_s, quarantined), ``rollups`` and ``database_bytes``.
+        camera, zone and class), ``last_hour_measures``, ``outbox`` (entries, bytes, oldest_s, quarantined), ``rollups``
+        and ``database_bytes``.
 
     Raises:
         FatalError: There is no database, or it cannot be read.
@@ -49,6 +50,7 @@ def _read(engine: Engine) -> dict[str, Any]:
             "last_hour": [
                 {
                     "camera": count.camera,
+                    "zone": count.zone,
                     "class": count.class_name,
                     "unique": count.unique,
                     "observed_s": count.observed_s,
@@ -57,6 +59,18 @@ def _read(engine: Engine) -> dict[str, Any]:
                     "occupancy_max": count.occupancy_max,
                 }
                 for count in counts_since(connection, now_s - 3600)
+            ],
+            "last_hour_measures": [
+                {
+                    "camera": measure.camera,
+                    "zone": measure.zone,
+                    "class": measure.class_name,
+                    "name": measure.name,
+                    "readings": measure.readings,
+                    "total": round(measure.total, 4),
+                    "mean": round(measure.mean, 4),
+                }
+                for measure in measures_since(connection, now_s - 3600)
             ],
             "outbox": _outbox(connection, now_s),
             "rollups": connection.execute(select(func.count()).select_from(rollup_table)).scalar_one(),
@@ -97,12 +111,25 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
         for camera in status["cameras"]
     ]
     lines += [_count_line(count) for count in status["last_hour"]]
+    lines += [_measure_line(measure) for measure in status["last_hour_measures"]]
     return lines
+
+
+def _where(row: dict[str, Any]) -> str:
+    return row["camera"] if row["zone"] == "*" else f"{row['camera']}/{row['zone']}"
+
+
+def _measure_line(measure: dict[str, Any]) -> str:
+    of = "" if measure["class"] == "*" else f" of {measure['class']}"
+    return (
+        f"last hour  {_where(measure)}: {measure['name']}{of} {measure['total']:g} in all, "
+        f"{measure['mean']:g} on average of {measure['readings']} readings"
+    )
 
 
 def _count_line(count: dict[str, Any]) -> str:
     what = "all classes" if count["class"] == "*" else count["class"]
     return (
-        f"last hour  {count['camera']}: {count['unique']} {what}, {count['occupancy_mean']:.1f} at once on average, "
+        f"last hour  {_where(count)}: {count['unique']} {what}, {count['occupancy_mean']:.1f} at once on average, "
         f"watched {count['observed_s']:.0f} s in {count['frames']} frames"
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from agent.store import counts_since, delete_older, open_store, record_event, record_rollups
+from agent.store import counts_since, delete_older, measures_since, open_store, record_event, record_rollups
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
 from agent.types import ANY, Event, Instant, MeasureRollup, Rollup
@@ -180,3 +180,25 @@ def test_alarm_goes_to_its_own_channel(store):
     with store.write.begin() as connection:
         record_event(connection, Event("loitering", "north", NOW, {}, alarm=True), send=True)
         assert connection.execute(select(outbox.c.channel)).scalar_one() == "alarm"
+
+
+def test_measures_of_the_hour(store):
+    """Measures add up by zone, class and name, with their mean; older windows are left out."""
+    old = MeasureRollup("north", "gate", "apple", "dwell_s", MINUTE - 7200, 60, 1, 1, 99.0, 99.0, 99.0)
+    parts = [
+        MeasureRollup("north", "gate", "apple", "dwell_s", MINUTE + 60 * n, 60, 1, 2, 10.0, 4.0, 6.0) for n in (0, 1)
+    ]
+    with store.write.begin() as connection:
+        record_rollups(connection, [old, *parts], now=NOW, send=False)
+        (found,) = measures_since(connection, MINUTE - 3600)
+    assert (found.zone, found.name, found.readings, found.total, found.mean) == ("gate", "dwell_s", 4, 20.0, 5.0)
+
+
+def test_zones_have_rows_of_their_own(store):
+    """A zone's counts stand beside those of the picture, measured against the same frames."""
+    with store.write.begin() as connection:
+        rows = [part(class_name=ANY, frames=100), part(zone="gate", class_name=ANY, frames=100, unique=1, presence=50)]
+        record_rollups(connection, rows, now=NOW, send=False)
+        counts = {count.zone: count for count in counts_since(connection, MINUTE)}
+    assert (counts["gate"].unique, counts["gate"].occupancy_mean) == (1, 0.5)
+    assert counts[ANY].unique == 4

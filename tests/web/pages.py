@@ -59,6 +59,7 @@ def box_status(**changes) -> BoxStatus:
             HourCount("north", "apple", 1234, 3480.0, 17000, 6.25, 14),
             HourCount("south", "*", 0, 3600.0, 18000, 0.0, 0),
         ),
+        measures=(),
         link=LinkStatus(LinkState.ONLINE, "", "broker.example:8883", 1, 50, 123_456, 2, 48, 0),
         outbox=Depth(entries=2, size_bytes=900, oldest_utc_ns=0, quarantined=0),
         disk_free_bytes=48_200_000_000,

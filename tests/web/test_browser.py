@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from agent.errors import RetryableError
-from agent.status import HourCount
+from agent.status import HourCount, HourMeasure
 from agent.types import CameraState
 from cloud_sync.outbox import Depth
 from cloud_sync.uplink.status import LINK_OFF, LinkState
@@ -298,3 +298,28 @@ CONTRAST = """() => {
   }
   return weak;
 }"""
+
+
+def test_zones_lines_and_measures_are_told(page, tab) -> None:
+    """What zones, lines and measures say of the last hour stands on the camera's card, in words."""
+    gate = HourCount("north", "*", 7, 3480.0, 17000, 0.5, 2, "gate")
+    page.status = box_status(
+        hour=(*box_status().hour, gate),
+        measures=(
+            HourMeasure("north", "gate", "apple", "dwell_s", 4, 10.0, 2.5),
+            HourMeasure("north", "post", "*", "crossed_in", 30, 30.0, 1.0),
+            HourMeasure("north", "post", "apple", "crossed_in", 30, 30.0, 1.0),
+            HourMeasure("north", "*", "*", "canopy_cover", 300, 126.0, 0.42),
+        ),
+    )
+    tab.goto(page.server.url)
+    facts = card(tab, "north").locator("dl.measures > div")
+    expect(facts).to_have_text(
+        [
+            "Zone gate7 counted, 0.5 in it on average",
+            "Line post30 in, 0 out",
+            "gate, apple: stayed2.5 s on average",
+            "Green cover42 %",
+        ]
+    )
+    assert tab.complaints == []

@@ -1,4 +1,4 @@
-import { bytes, cameraFacts, cameraState, DISK_LOW_BYTES, duration, lastHour, linkState, number, oldest, plural, verdict } from "/static/words.js";
+import { bytes, cameraFacts, cameraState, DISK_LOW_BYTES, duration, hourFacts, lastHour, linkState, number, oldest, plural, verdict } from "/static/words.js";
 import { LiveImages } from "/static/pictures.js";
 
 const POLL_MS = 2000;
@@ -87,6 +87,7 @@ function showCamera(camera, status) {
   element.querySelector("table").hidden = !hour.classes.length;
   fillClasses(element.querySelector("tbody"), hour.classes, live.colours);
 
+  fillFacts(element.querySelector(".measures"), hourFacts(camera.camera, status.hour, status.measures));
   say(element.querySelector(".fine"), cameraFacts(camera, status.analysed_fps[camera.camera] ?? 0));
   images.told(camera.camera, live.viewers);
 }

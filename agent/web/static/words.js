@@ -57,7 +57,7 @@ export function cameraFacts(camera, fps) {
 
 // What the last hour says of one camera. "Nothing there" and "could not see" are different things.
 export function lastHour(name, hour) {
-  const rows = hour.filter((row) => row.camera === name);
+  const rows = hour.filter((row) => row.camera === name && row.zone === "*");
   const observedS = rows.find((row) => row.class_name === "*")?.observed_s ?? 0;
   const classes = rows.filter((row) => row.class_name !== "*" && (row.unique > 0 || row.occupancy_max > 0));
   classes.sort((a, b) => b.unique - a.unique || a.class_name.localeCompare(b.class_name));
@@ -66,6 +66,35 @@ export function lastHour(name, hour) {
   }
   const share = observedS >= 3570 ? "watched all 60 min" : `watched ${observedS < 60 ? `${Math.round(observedS)} s` : Math.floor(observedS / 60)} of 60 min`;
   return { observedS, classes, tone: "calm", watched: share, finding: classes.length ? "" : "Nothing there: it watched and saw nothing to count." };
+}
+
+const SHARE = (value) => `${number(100 * value)} %`;
+
+// How to say a measure of the last hour: its name in words, and its value. Others are shown as they are called.
+const MEASURES = {
+  dwell_s: ["stayed", (m) => `${number(m.mean, 1)} s on average`],
+  speed_m_s: ["speed", (m) => `${number(m.mean, 1)} m/s on average`],
+  canopy_cover: ["green cover", (m) => SHARE(m.mean)],
+  ripeness: ["ripe", (m) => `${SHARE(m.mean)} on average of ${number(m.readings)}`],
+  size_mm: ["size", (m) => `${number(m.mean)} mm on average of ${number(m.readings)}`],
+  row_fruit: ["counted along the row", (m) => number(m.total)],
+};
+
+// What zones, lines and the farm's measures say of the last hour: [name, value] each.
+export function hourFacts(name, hour, measures) {
+  const zones = hour.filter((row) => row.camera === name && row.zone !== "*" && row.class_name === "*");
+  const facts = zones.map((row) => [`Zone ${row.zone}`, `${number(row.unique)} counted, ${number(row.occupancy_mean, 1)} in it on average`]);
+  const own = measures.filter((m) => m.camera === name);
+  const crossed = (line, way) => own.find((m) => m.zone === line && m.name === way && m.class_name === "*")?.total ?? 0;
+  const lines = new Set(own.filter((m) => m.name.startsWith("crossed_")).map((m) => m.zone));
+  for (const line of lines) facts.push([`Line ${line}`, `${number(crossed(line, "crossed_in"))} in, ${number(crossed(line, "crossed_out"))} out`]);
+  for (const m of own) {
+    if (!(m.name in MEASURES)) continue;
+    const [words, value] = MEASURES[m.name];
+    const where = [m.zone, m.class_name].filter((part) => part !== "*").join(", ");
+    facts.push([where ? `${where}: ${words}` : words[0].toUpperCase() + words.slice(1), value(m)]);
+  }
+  return facts;
 }
 
 const LINK = {
