@@ -147,21 +147,21 @@ class Agent:
             on_ready: Called once everything runs.
 
         Raises:
-            FatalError: The database turned out to be damaged; the next start sets it aside.
+            FatalError: The database turned out to be damaged, or is gone: only a new start helps.
         """
         self._start()
         on_ready()
         self._say_ready()
         notify("READY=1")
         watch_s = watchdog_interval_s()
-        while not (self._store.damaged.is_set() or stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0))):
+        while not (self._store.lost() or stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0))):
             self._schedule.look(self._clock.now())
             if self._supervisor.look():
                 notify("WATCHDOG=1")
         notify("STOPPING=1")
         self._stop()
-        if self._store.damaged.is_set():
-            raise FatalError(f"{self._store.path} is damaged; the next start sets it aside, and goes on with a new one")
+        if lost := self._store.lost():
+            raise FatalError(lost)
 
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)

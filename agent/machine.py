@@ -13,14 +13,18 @@ class MachineReading:
     load_1m: float
     memory_bytes: int  # resident, of this process
     temperature_c: float | None
-    disk_free_bytes: int  # where the data lies
+    disk_free_bytes: int  # where the data lies; 0 both where that is gone
     disk_total_bytes: int
 
 
 def read_machine(data_dir: Path) -> MachineReading:
     """Look at load, memory, temperature and the disk of ``data_dir``."""
-    disk = shutil.disk_usage(data_dir)
-    return MachineReading(os.getloadavg()[0], _resident_bytes(), _hottest_c(), disk.free, disk.total)
+    try:
+        disk = shutil.disk_usage(data_dir)
+        free_bytes, total_bytes = disk.free, disk.total
+    except OSError:
+        free_bytes = total_bytes = 0
+    return MachineReading(os.getloadavg()[0], _resident_bytes(), _hottest_c(), free_bytes, total_bytes)
 
 
 def _resident_bytes() -> int:

@@ -1,6 +1,7 @@
 """The box's database as a whole: opened once, by one agent, checked, migrated and closed."""
 
 import fcntl
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,25 @@ class Store:
     boot: int
     set_aside: Path | None  # where a damaged database was moved to by this start
     lock: IO[bytes]
-    damaged: threading.Event  # set when the file turns out to be damaged while it is open: the next start will tell
+    damaged: threading.Event  # set when the file turns out to be damaged while it is open
+    opened: os.stat_result  # of the file that is open
+
+    def lost(self) -> str | None:
+        """Say why it is no use to go on with this file, None while there is nothing wrong with it."""
+        if self.damaged.is_set():
+            return f"{self.path} is damaged; the next start sets it aside, and goes on with a new one"
+        if not self._is_in_place():
+            return f"{self.path} was deleted or replaced; the next start goes on with what is there"
+        return None
+
+    def _is_in_place(self) -> bool:
+        """Tell whether the file that is open is the one that the next start will find."""
+        try:
+            return os.path.samestat(self.path.stat(), self.opened)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # who knows
 
     def size_bytes(self) -> int:
         """Return what the database takes on disk, its write-ahead log included."""
@@ -134,7 +153,8 @@ def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside:
             raise DamagedError(str(error.orig)) from error
         raise FatalError(f"cannot open database {path}: {error.orig}") from error
     read = open_sqlite(path, write=False)
-    return Store(path, write, read, boot, set_aside, lock, damaged=watch_for_damage(path, write, read))
+    damaged = watch_for_damage(path, write, read)
+    return Store(path, write, read, boot, set_aside, lock, damaged, opened=path.stat())
 
 
 def _mint_stream(connection: Connection, now: Instant) -> None:

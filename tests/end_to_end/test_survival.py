@@ -82,3 +82,20 @@ def test_broker_away_for_a_minute_and_agent_killed_in_the_middle(tmp_path: Path,
 def missing(box: Path, cloud: Path) -> set[tuple]:
     events = set(events_on_the_box(box)) - set(events_in_the_cloud(cloud))
     return (rollups_on_the_box(box) - rollups_in_the_cloud(cloud)) | events
+
+
+def test_data_directory_moved_away_under_the_agent(tmp_path: Path, start):
+    """The agent stores what it has where its data went, ends with one line, and its next start begins anew."""
+    arguments = ("run", "--config", configuration(tmp_path, "mqtt://127.0.0.1:1"))
+    agent = start(*arguments, name="agent-1")
+    data, moved = tmp_path / "data", tmp_path / "moved"
+    database = data / "hedgerow.db"
+    eventually(lambda: database.exists() and len(rollups_on_the_box(database)) > 3, 30, agent.said)
+    data.rename(moved)
+    assert agent.process.wait(10) == 1
+    assert "Traceback" not in agent.said()
+    assert "hedgerow.db was deleted or replaced" in agent.said().splitlines()[-1]
+    assert "agent-stopped" in {row[0] for row in events_on_the_box(moved / "hedgerow.db")}
+    agent = start(*arguments, name="agent-2")
+    agent.wait_for_word("camera=north .*state=live")
+    assert agent.end() == 0

@@ -155,10 +155,10 @@ def test_damage_met_in_the_middle_of_work_is_dealt_with_at_the_next_start(tmp_pa
     open_again(tmp_path).close()
     damage_events(tmp_path / DATABASE)
     with open_again(tmp_path) as store, store.read.connect() as connection:
-        assert (store.set_aside, store.damaged.is_set()) == (None, False)
+        assert (store.set_aside, store.lost()) == (None, None)
         with pytest.raises(DatabaseError):
             connection.execute(select(schema.event)).all()
-        assert store.damaged.is_set()
+        assert "is damaged" in str(store.lost())
     with open_again(tmp_path) as store, store.read.connect() as connection:
         assert store.set_aside is not None
         assert connection.execute(select(schema.event)).all() == []
@@ -175,3 +175,17 @@ def test_sound_database_that_was_suspected_is_kept(tmp_path: Path):
     with open_again(tmp_path) as store:
         assert (store.set_aside, stream_of(store)) == (None, minted)
     assert not note.exists()
+
+
+@pytest.mark.parametrize("loss", ["deleted", "replaced"])
+def test_database_that_was_taken_away_is_noticed(tmp_path: Path, loss: str):
+    """Commits to a deleted file succeed, and nobody will ever see them: the store says that it is lost."""
+    with open_again(tmp_path) as store:
+        assert store.lost() is None
+        if loss == "replaced":
+            copy = tmp_path / "copy"
+            copy.write_bytes(store.path.read_bytes())
+            copy.replace(store.path)
+        else:
+            store.path.unlink()
+        assert "was deleted or replaced" in str(store.lost())
