@@ -133,7 +133,21 @@ class RowConfig(Section):
 
     per: Literal["tree", "metre"] = "tree"
     metres_per_pixel: PositiveFloat | None = None  # at the distance of the row, in the source's pixels
+    segment_m: PositiveFloat = 1.0  # per = "metre": length of a piece; where trees are planted evenly, their distance
     visible_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the fruit on a tree, what a camera can see of it
+
+    @model_validator(mode="after")
+    def _metres_need_a_scale(self) -> Self:
+        if self.per == "metre" and self.metres_per_pixel is None:
+            raise ValueError('per = "metre" needs metres_per_pixel')
+        return self
+
+    @property
+    def piece_px(self) -> float | None:
+        """Length of a piece of the row in the source's pixels; None where it is divided by tree."""
+        if self.per == "tree" or self.metres_per_pixel is None:
+            return None
+        return self.segment_m / self.metres_per_pixel
 
 
 _Lightness = Annotated[float, Field(ge=10, le=100)]  # darker than 10, a camera sees no colour

@@ -2,6 +2,8 @@
 
 from agent.analytics.analysis import Analysis
 from agent.analytics.factory import create_analyses
+from agent.analytics.lines import LineAnalysis
 from agent.analytics.presence import Presence
+from agent.analytics.zones import ZoneAnalysis
 
-__all__ = ["Analysis", "Presence", "create_analyses"]
+__all__ = ["Analysis", "LineAnalysis", "Presence", "ZoneAnalysis", "create_analyses"]

@@ -83,7 +83,7 @@ class TrackStitcher:
         self._patience_s = patience_s
         self._objects: dict[int, TrackedObject] = {}  # by last track id
         self._last_number = 0
-        self._now_s = 0.0
+        self._now_ns = 0  # whole, so that ten tenths of a second are one
         self._last_at: Instant | None = None
 
     def observe(self, tracks: Tracks, at: Instant, size: tuple[int, int]) -> Sightings:
@@ -103,7 +103,11 @@ class TrackStitcher:
     def _advance(self, at: Instant) -> None:
         last, self._last_at = self._last_at, at
         if last is not None and last.boot == at.boot:
-            self._now_s += max(0, at.monotonic_ns - last.monotonic_ns) / _NS_PER_S
+            self._now_ns += max(0, at.monotonic_ns - last.monotonic_ns)
+
+    @property
+    def _now_s(self) -> float:
+        return self._now_ns / _NS_PER_S
 
     def _extend(self, track_id: int, class_id: int, box: Floats) -> None:
         if track_id not in self._objects:

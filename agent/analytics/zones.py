@@ -56,15 +56,15 @@ class ZoneAnalysis:
         """
         self._zones = tuple(_Zone.of(zone, camera, tuple(class_names)) for zone in zones)
         self._stitcher = TrackStitcher()  # without patience: who came is counted at once
-        self._watched_s = 0.0
+        self._watched_ns = 0
 
     def observe(self, frame: Frame, tracks: Tracks, *, observed_ns: int) -> Findings:
         """Look at the next frame; see ``Analysis``. Stays are measured in the time that ``observed_ns`` adds up to."""
-        self._watched_s += observed_ns / _NS_PER_S
+        self._watched_ns += observed_ns
         height, width = frame.image.shape[:2]
         sightings = self._stitcher.observe(tracks, frame.captured, (width, height))
         scores = dict(zip(tracks.track_ids.tolist(), tracks.scores.tolist(), strict=True))
-        look = _Look(frame.captured, self._watched_s, (width, height), sightings, scores)
+        look = _Look(frame.captured, self._watched_ns / _NS_PER_S, (width, height), sightings, scores)
         found = [zone.observe(look) for zone in self._zones]
         return Findings(
             counts=tuple(chain.from_iterable(findings.counts for findings in found)),
