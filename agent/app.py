@@ -155,7 +155,8 @@ class Agent:
         notify("READY=1")
         watch_s = watchdog_interval_s()
         while not (self._store.lost() or stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0))):
-            self._schedule.look(self._clock.now())
+            if self._schedule.look(self._clock.now()):
+                self._chores.distrust_clock()
             if self._supervisor.look():
                 notify("WATCHDOG=1")
         notify("STOPPING=1")

@@ -19,6 +19,7 @@ from agent.store import (
     daily_sums,
     delete_older,
     last_event,
+    newest_window_s,
     windows_without_place,
 )
 
@@ -28,6 +29,8 @@ CANOPY_MEASURES = ("canopy_cover", "exg", "vari", "gli")
 DAY_S = 86_400
 TREND_DAYS = 60
 WINDOWS_AT_ONCE = 1000
+LEAP_S = 30 * DAY_S
+DISTRUST_NS = DAY_S * 10**9
 WRITE_TIMEOUT_S = 60
 
 
@@ -44,14 +47,27 @@ class Chores:
         self._recorder = recorder
         self._places = places
         self._clock = clock
+        self._deletes_from_ns = clock.now().monotonic_ns + (DISTRUST_NS if self._clock_leapt() else 0)
         self._trends = {
             camera.name: CanopyTrend(camera.name, drop=camera.farm.canopy_drop, told=self._told(camera.name))
             for camera in config.cameras
             if camera.farm.canopy
         }
 
+    def distrust_clock(self) -> None:
+        """The wall clock was set: delete nothing by it for a day, in which a wrong one is mostly put right."""
+        self._deletes_from_ns = self._clock.now().monotonic_ns + DISTRUST_NS
+
+    def _clock_leapt(self) -> bool:
+        """Tell whether the clock is so far beyond what is stored that it may be wrong, as after an empty battery."""
+        with self._store.read.connect() as connection:
+            newest_s = newest_window_s(connection)
+        return newest_s is not None and self._clock.now().utc_ns // 10**9 - newest_s > LEAP_S
+
     def retire(self) -> None:
-        """Delete what is older than the configuration says, a chunk a transaction."""
+        """Delete what is older than the configuration says, a chunk a transaction; nothing by a clock in doubt."""
+        if self._clock.now().monotonic_ns < self._deletes_from_ns:
+            return
         days = self._config.storage.retention_days
         limit_ns = self._clock.now().utc_ns - round(timedelta(days=days).total_seconds() * 1e9)
         deleted = 0

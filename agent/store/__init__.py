@@ -1,6 +1,13 @@
 """The box's database: schema, migrations, the one writer, retention, integrity."""
 
-from agent.store.history import counts_since, daily_sums, last_event, measures_since, windows_without_place
+from agent.store.history import (
+    counts_since,
+    daily_sums,
+    last_event,
+    measures_since,
+    newest_window_s,
+    windows_without_place,
+)
 from agent.store.recorder import Recorder
 from agent.store.records import assign_places, delete_older, record_event, record_rollups
 from agent.store.store import DATABASE, Store, is_running, open_store
@@ -19,6 +26,7 @@ __all__ = [
     "is_running",
     "last_event",
     "measures_since",
+    "newest_window_s",
     "open_store",
     "record_event",
     "record_rollups",

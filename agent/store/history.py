@@ -104,6 +104,12 @@ def daily_sums(
     return found
 
 
+def newest_window_s(connection: Connection) -> int | None:
+    """Return when the newest stored window began, UTC seconds; None where there is none."""
+    newest: int | None = connection.execute(select(func.max(rollup_table.c.window_start_s))).scalar()
+    return newest
+
+
 def last_event(connection: Connection, kind: str, camera: str) -> str | None:
     """Return the data, JSON, of the newest event of a kind from a camera; None where there is none."""
     c = event_table.c

@@ -112,10 +112,41 @@ def test_sudden_loss_of_green_is_said_once(box: Box):
 def test_old_rows_retire(box: Box):
     """What is older than the configuration says is gone, the rest stays."""
     old, young = window((TODAY - 101) * DAY_S), window((TODAY - 99) * DAY_S)
-    box.put(old, young)
+    box.put(old, young, window(TODAY * DAY_S))
     box.chores().retire()
+    assert kept(box) == [young.window_start_s, TODAY * DAY_S]
+
+
+def kept(box: Box) -> list[int]:
     with box.store.read.connect() as connection:
-        assert connection.execute(select(rollup_table.c.window_start_s)).scalars().all() == [young.window_start_s]
+        return list(connection.execute(select(rollup_table.c.window_start_s)).scalars())
+
+
+def test_clock_set_forward_deletes_nothing_for_a_day(box: Box):
+    """A clock that leaps ten years ahead does not cost the history; a day later it is believed."""
+    box.put(window(TODAY * DAY_S))
+    chores = box.chores()
+    box.clock.step_utc(3650 * DAY_S)
+    chores.distrust_clock()
+    box.clock.advance(DAY_S - 60)
+    chores.retire()
+    assert kept(box) == [TODAY * DAY_S]
+    box.clock.advance(120)
+    chores.retire()
+    assert kept(box) == []
+
+
+def test_clock_far_beyond_what_is_stored_deletes_nothing_at_first(box: Box):
+    """A box that starts with a clock years ahead keeps its history for a day, in which the clock may be put right."""
+    box.put(window(TODAY * DAY_S))
+    box.clock.step_utc(3650 * DAY_S)
+    chores = box.chores()
+    chores.retire()
+    assert kept(box) == [TODAY * DAY_S]
+    box.clock.step_utc(-3650 * DAY_S)
+    box.clock.advance(2 * DAY_S)
+    chores.retire()
+    assert kept(box) == [TODAY * DAY_S]
 
 
 def test_places_are_named_when_the_map_knows_them(box: Box):
