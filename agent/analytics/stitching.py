@@ -130,7 +130,7 @@ class TrackStitcher:
         )
         merged: list[int] = []
         for _, new, old in fits:
-            if self._objects[new.track_id] is new and self._objects.get(old.track_id) is old:
+            if self._objects[new.track_id] is new and old.frames_missed:  # neither is part of a better fit
                 self._objects[new.track_id] = self._objects.pop(old.track_id)
                 old.track_id, old.frames_missed = new.track_id, 0
                 old.trail.extend(new.trail)

@@ -113,3 +113,10 @@ def test_memory_is_bounded():
     for n in range(300):
         stitcher.observe(tracks((n, 0, (random.uniform(0, 1000), 100, *BOX))), at(n * 0.2), SIZE)
     assert len(stitcher._objects) <= 21
+
+
+def test_two_newcomers_share_no_past():
+    """Where two new tracks would fit one lost object, the better fit is it, and the other is new; both stay known."""
+    before = [[(1, 0, 100 + 20 * n)] for n in range(5)]
+    after = [[(2, 0, 240 + 20 * n), (3, 0, 246 + 20 * n)] for n in range(3)]
+    assert numbers(watch([*before, [], [], *after])) == [[1]] * 5 + [[], []] + [[1, 3]] * 3

@@ -78,6 +78,7 @@ def test_what_is_configured_reaches_the_cloud(tmp_path: Path, mosquitto, start):
     eventually(lambda: wanted <= names() and {"crossed_in", "crossed_out"} & names(), 90, lambda: f"{names()}")
     eventually(lambda: rows(box, "SELECT 1 FROM event WHERE kind = 'loitering'"), 30)
     assert agent.end() == 0
+    assert "thread_died" not in agent.said()
 
     on_box = measures(box, start="window_start_s", length="window_s")
     eventually(lambda: on_box.keys() == measures(cloud, start="start", length="length").keys(), 20)
