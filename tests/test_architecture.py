@@ -14,7 +14,7 @@ ALLOWED = {
     "capture": set(),
     "detection": set(),
     "tracking": set(),
-    "analytics": {"tracking"},
+    "analytics": set(),
     "places": set(),
     "summaries": set(),
     "store": {"summaries", "places"},
