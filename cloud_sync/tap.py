@@ -28,11 +28,14 @@ from cloud_sync.wire import (
     Channel,
     EventMessage,
     HealthMessage,
+    MeasureRow,
     Message,
     RollupMessage,
+    RollupRow,
     StateMessage,
     WireError,
     decode,
+    measure_rows_of,
     parse_topic,
     rows_of,
     topic_filter,
@@ -178,9 +181,16 @@ def _plain(message: Message) -> dict[str, Any]:
     """Return the fields of a message; a rollup's rows as rows."""
     if not isinstance(message, RollupMessage):
         return message.model_dump(mode="json", by_alias=True)
-    rows = [row._asdict() for row in rows_of(message.columns)]
-    named = [{"class" if name == "class_name" else name: value for name, value in row.items()} for row in rows]
-    return {**message.model_dump(mode="json", exclude={"columns"}), "rows": named}
+    return {
+        **message.model_dump(mode="json", exclude={"columns", "measures"}),
+        "rows": [_named(row) for row in rows_of(message.columns)],
+        "measures": [_named(row) for row in measure_rows_of(message.measures)] if message.measures else [],
+    }
+
+
+def _named(row: RollupRow | MeasureRow) -> dict[str, Any]:
+    """Return a row under the names of the wire."""
+    return {"class" if name == "class_name" else name: value for name, value in row._asdict().items()}
 
 
 def _summary(message: Message) -> str:

@@ -10,14 +10,29 @@ import pytest
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.tap import TapSettings, run_tap
-from cloud_sync.wire import Box, Channel, EventMessage, Message, RollupMessage, StateMessage, columns_of
+from cloud_sync.wire import (
+    Box,
+    Channel,
+    EventMessage,
+    MeasureRow,
+    Message,
+    RollupMessage,
+    StateMessage,
+    columns_of,
+    measure_columns_of,
+)
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BOX, birth_message, eventually, health_message, rollup_row
 from tests.faults.listener import Listener
 
 STREAM = "0123456789abcdef" * 2
 ROLLUP = RollupMessage(
-    stream=STREAM, seq=4, count=2, boot=1, columns=columns_of([rollup_row(n, unique_tracks=n) for n in range(50)])
+    stream=STREAM,
+    seq=4,
+    count=2,
+    boot=1,
+    columns=columns_of([rollup_row(n, unique_tracks=n) for n in range(50)]),
+    measures=measure_columns_of([MeasureRow("north", "gate", "apple", "dwell_s", 60, 60, 1, 5, 12.5, 1.0, 4.0)]),
 )
 EVENT = EventMessage(stream=STREAM, seq=6, boot=1, kind="camera-state", camera="north", at_ms=1, data={"state": "live"})
 
@@ -74,13 +89,14 @@ def test_json_has_topic_and_rows(broker: Broker) -> None:
         say(broker.url, (Channel.ROLLUP, ROLLUP), (Channel.EVENT, b"nonsense"), (Channel.ALARM, EVENT))
         eventually(lambda: len(lines) == 2)
     found = {value["topic"].rsplit("/", 1)[1]: value for value in map(json.loads, lines)}
-    rows = found["rollup"]["message"].pop("rows")
+    rows, measures = (found["rollup"]["message"].pop(name) for name in ("rows", "measures"))
     assert found["rollup"] == {
         "topic": BOX.topic(Channel.ROLLUP),
         "at_ms": 1_700_000_000_000,
         "retain": False,
         "message": {"v": 1, "stream": STREAM, "seq": 4, "count": 2, "boot": 1},
     }
+    assert [(row["name"], row["class"], row["total"]) for row in measures] == [("dwell_s", "apple", 12.5)]
     expected = rollup_row(49, unique_tracks=49)._asdict()
     expected["class"] = expected.pop("class_name")
     assert rows[49] == expected

@@ -48,7 +48,7 @@ def test_receivers(text, receiver):
         ("gpsd://x:70000", r"no address: Port out of range"),
         ("gpsd://x:y", r"no address: Port could not be cast"),
         ("gpsd://x/device", r"not a host and a port alone"),
-        ("gpsd://u:hunter2@x", r"found 'gpsd://\*\*\*@x'; not a host and a port alone"),
+        ("gpsd://u:hunter2@x", r"found 'gpsd://u:\*\*\*@x'; not a host and a port alone"),
         ("/dev/ttyS0?speed=9600", r"option 'speed=9600' is not known; allowed: baud= one of 4800, 9600"),
         ("/dev/ttyS0?baud=9601", r"option 'baud=9601' is not known"),
     ],
