@@ -128,6 +128,28 @@ class LineConfig(Section):
         return points
 
 
+class RowConfig(Section):
+    """A camera that moves along a row: each fruit counts once, with a band rather than a bare number."""
+
+    per: Literal["tree", "metre"] = "tree"
+    metres_per_pixel: PositiveFloat | None = None  # at the distance of the row, in the source's pixels
+    segment_m: PositiveFloat = 1.0  # per = "metre": length of a piece; where trees are planted evenly, their distance
+    visible_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the fruit on a tree, what a camera can see of it
+
+    @model_validator(mode="after")
+    def _metres_need_a_scale(self) -> Self:
+        if self.per == "metre" and self.metres_per_pixel is None:
+            raise ValueError('per = "metre" needs metres_per_pixel')
+        return self
+
+    @property
+    def piece_px(self) -> float | None:
+        """Length of a piece of the row in the source's pixels; None where it is divided by tree."""
+        if self.per == "tree" or self.metres_per_pixel is None:
+            return None
+        return self.segment_m / self.metres_per_pixel
+
+
 _Lightness = Annotated[float, Field(ge=10, le=100)]  # darker than 10, a camera sees no colour
 _Opponent = Annotated[float, Field(ge=-128, le=127)]
 
@@ -161,6 +183,7 @@ class CameraConfig(Section):
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
     lines: tuple[LineConfig, ...] = ()
+    row: RowConfig | None = None
     farm: FarmConfig = FarmConfig()
     place: str | None = None  # name of a place in places.geojson; fixed
     gps: str | None = None  # gpsd://HOST[:PORT], an NMEA device, or an NMEA file: where a moving camera is

@@ -14,7 +14,7 @@ ALLOWED = {
     "capture": set(),
     "detection": set(),
     "tracking": set(),
-    "analytics": set(),
+    "analytics": {"tracking"},
     "places": set(),
     "summaries": set(),
     "store": {"summaries", "places"},

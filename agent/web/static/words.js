@@ -77,6 +77,7 @@ const MEASURES = {
   canopy_cover: ["green cover", (m) => SHARE(m.mean)],
   ripeness: ["ripe", (m) => `${SHARE(m.mean)} on average of ${number(m.readings)}`],
   size_mm: ["size", (m) => `${number(m.mean)} mm on average of ${number(m.readings)}`],
+  row_fruit: ["counted along the row", (m) => number(m.total)],
 };
 
 // What zones, lines and the farm's measures say of the last hour: [name, value] each.

@@ -1,0 +1,130 @@
+"""How far the camera moved between two pictures, or that nobody can tell."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.tracking.shared_motion import shared_shift
+from agent.types import Boxes, Image
+
+_WIDTH_PX = 320  # of the picture in which motion is looked for: a few ms, and a quarter of a pixel of 1280
+_CORNERS = 160
+_CORNER_QUALITY = 0.01  # of the best corner's
+_CORNER_APART_PX = 8
+_WINDOW_PX = 15
+_LEVELS = 4  # of the pyramid, so that shifts of half the picture are found
+_AGREE_PX = 1.5  # in the small picture: leaves in the wind and depth move this far from the rest
+_MIN_CORNERS = 12
+_MIN_AGREEING = 0.3  # measured on cuts of a real video: below 0.1; between neighbouring frames: above 0.95
+
+_Grey = NDArray[np.uint8]
+_Points = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """What the content of the picture did from one frame to the next, in pixels of the source frame.
+
+    ``right_px`` and ``down_px`` are 0 in a picture of another scene (``cut``) and in one that shows nothing.
+    """
+
+    right_px: float
+    down_px: float
+    cut: bool = False
+
+
+class CameraMotion:
+    """Follows the shift of one camera's picture. Remembers one small grey picture and the boxes in it."""
+
+    def __init__(self) -> None:
+        """Start before the first frame."""
+        self._before: _Grey | None = None
+        self._boxes_before: Boxes = np.zeros((0, 4), np.float32)
+        self._last_flow = np.zeros(2, np.float32)
+
+    def moved(self, image: Image, boxes: Boxes) -> Shift:
+        """Look at the next picture.
+
+        Corners are followed from the last picture to this one (pyramidal Lucas-Kanade), and the shift on which most
+        of them agree is the camera's. Where they do not, the boxes are asked for the shift that they share. Where they
+        do not know either, the scene is another: a cut. A picture without corners and boxes says nothing: it is passed
+        over, and the next is compared with the one before it.
+
+        Args:
+            image: (H, W, 3) BGR.
+            boxes: (N, 4) xyxy of the objects in it; N may be 0.
+
+        Returns:
+            The shift since the last picture that showed something. The first picture rests.
+
+        Source: Bouguet, Pyramidal Implementation of the Lucas Kanade Feature Tracker, Intel 2000.
+        """
+        scale = max(1.0, image.shape[1] / _WIDTH_PX)
+        grey = _small_grey(image, scale)
+        before, boxes_before = self._before, self._boxes_before
+        if before is None or before.shape != grey.shape:
+            self._remember(grey, boxes)
+            return Shift(0.0, 0.0, cut=before is not None)
+        shift = self._agreed(before, grey)
+        if shift is not None:
+            self._remember(grey, boxes)
+            self._last_flow = shift
+            return Shift(float(shift[0]) * scale, float(shift[1]) * scale)
+        return self._by_boxes(grey, boxes_before, boxes)
+
+    def _remember(self, grey: _Grey, boxes: Boxes) -> None:
+        self._before, self._boxes_before = grey, boxes
+
+    def _by_boxes(self, grey: _Grey, boxes_before: Boxes, boxes: Boxes) -> Shift:
+        shift = shared_shift(boxes_before, boxes)
+        if shift is None and len(_corners(grey)) < _MIN_CORNERS:
+            return Shift(0.0, 0.0)
+        self._remember(grey, boxes)
+        self._last_flow = np.zeros(2, np.float32)
+        return Shift(0.0, 0.0, cut=True) if shift is None else Shift(*shift)
+
+    def _agreed(self, before: _Grey, after: _Grey) -> NDArray[np.float32] | None:
+        """Return the shift (right, down) of most corners, in pixels of the small picture."""
+        corners = _corners(before)
+        if len(corners) < _MIN_CORNERS:
+            return None
+        shifts = _flow(before, after, corners, self._last_flow)
+        if len(shifts) < _MIN_CORNERS:
+            return None
+        middle = _densest(shifts)
+        agree = (np.abs(shifts - middle) <= _AGREE_PX).all(axis=1)
+        if agree.sum() < _MIN_AGREEING * len(corners):
+            return None
+        return np.asarray(np.median(shifts[agree], axis=0), np.float32)
+
+
+def _small_grey(image: Image, scale: float) -> _Grey:
+    size = (round(image.shape[1] / scale), round(image.shape[0] / scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _corners(grey: _Grey) -> _Points:
+    """Return (N, 2) places that can be found again."""
+    found = cv2.goodFeaturesToTrack(grey, _CORNERS, _CORNER_QUALITY, _CORNER_APART_PX)
+    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+
+
+def _flow(before: _Grey, after: _Grey, corners: _Points, guess: NDArray[np.float32]) -> _Points:
+    """Return the shifts (N, 2) of the corners that were found again."""
+    window = (_WINDOW_PX, _WINDOW_PX)
+    start = (corners + guess).reshape(-1, 1, 2)
+    flags = cv2.OPTFLOW_USE_INITIAL_FLOW
+    after_px, found, _ = cv2.calcOpticalFlowPyrLK(
+        before, after, corners.reshape(-1, 1, 2), start, winSize=window, maxLevel=_LEVELS, flags=flags
+    )
+    kept = found.reshape(-1) == 1
+    return np.asarray((after_px.reshape(-1, 2) - corners)[kept], np.float32)
+
+
+def _densest(shifts: _Points) -> NDArray[np.float32]:
+    """Return the shift that most others are near to: unlike the median, it is right where less than half agree."""
+    near = (np.abs(shifts[:, np.newaxis] - shifts) <= _AGREE_PX).all(axis=2)
+    return np.asarray(shifts[near.sum(axis=1).argmax()], np.float32)
