@@ -45,6 +45,9 @@ def configuration(folder: Path, broker: str) -> Path:
         [[cameras.lines]]
         name = "post"
         points = [[0.5, 0.0], [0.5, 1.0]]
+        [cameras.row]
+        per = "metre"
+        metres_per_pixel = 0.002
         [cameras.farm]
         canopy = true
         canopy_every_s = 1
@@ -74,7 +77,7 @@ def test_what_is_configured_reaches_the_cloud(tmp_path: Path, mosquitto, start):
     def names() -> set[str]:
         return {row[3] for row in measures(box, start="window_start_s", length="window_s")} if box.exists() else set()
 
-    wanted = {"canopy_cover", "exg", "size_px", "dwell_s"}
+    wanted = {"canopy_cover", "exg", "size_px", "dwell_s", "row_fruit"}
     eventually(lambda: wanted <= names() and {"crossed_in", "crossed_out"} & names(), 90, lambda: f"{names()}")
     eventually(lambda: rows(box, "SELECT 1 FROM event WHERE kind = 'loitering'"), 30)
     assert agent.end() == 0
@@ -90,3 +93,6 @@ def test_what_is_configured_reaches_the_cloud(tmp_path: Path, mosquitto, start):
     alarms = rows(cloud, "SELECT data FROM event WHERE kind = 'loitering' AND channel = 'alarm'")
     assert alarms
     assert {json.loads(data)["zone"] for (data,) in alarms} == {"middle"}
+    counted = [json.loads(data) for (data,) in rows(cloud, "SELECT data FROM event WHERE kind = 'row-count'")]
+    assert {"*", "apple"} <= {piece["class"] for piece in counted}
+    assert all(piece["low"] <= piece["count"] <= piece["high"] for piece in counted)
