@@ -109,7 +109,7 @@ def _small_grey(image: Image, scale: float) -> _Grey:
 def _corners(grey: _Grey) -> _Points:
     """Return (N, 2) places that can be found again."""
     found = cv2.goodFeaturesToTrack(grey, _CORNERS, _CORNER_QUALITY, _CORNER_APART_PX)
-    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+    return np.zeros((0, 2), np.float32) if found is None else np.asarray(found.reshape(-1, 2), np.float32)
 
 
 def _flow(before: _Grey, after: _Grey, corners: _Points, guess: NDArray[np.float32]) -> _Points:
