@@ -8,7 +8,7 @@ from the same weights and thresholds:
 - track ids: the ids that ultralytics' BYTETracker gives out, with its defaults, on the same boxes;
 - ObjectCounter: ultralytics' ``solutions.ObjectCounter``, which counts what crosses the middle of the picture.
 
-The last two need the extras ``[test,ultralytics]``, the last also ``shapely``; without them they are left out, and said.
+The last two need the extra ``[ultralytics]``, the last also ``shapely``; without them they are left out, and said.
 """
 
 import argparse

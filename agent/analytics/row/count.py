@@ -19,8 +19,8 @@ class RowCount:
     """Counts the row of one moving camera. Implements ``Analysis``; ``finish`` gives the last segments.
 
     A row runs across the picture. Each fruit is a reading of 1 of the measure ``row_fruit``, once, when it leaves the
-    picture and the detector was sure of it in at least a third of the looks at it. Each segment gives, when it is over,
-    an event ``row-count`` for all classes (``ANY``) and one for each class:
+    picture, provided that the detector was sure of it often enough. Each segment gives, when it is over, an event
+    ``row-count`` for all classes (``ANY``) and one for each class:
 
     - ``segment``, from 1, and ``class``;
     - ``found``: different fruit that were found, false ones among them: the readings of ``row_fruit``;

@@ -15,7 +15,7 @@ from agent.types import Boxes, Tracks
 _SAME_IOU = 0.3  # two fruit that touch have less in common; one fruit whose box trembles by a tenth has more
 _STILL_IOU = 0.1  # a track that keeps less of the place of its fruit has gone over to another
 _TWIN_IOU = 0.5  # two boxes at once in one place are one fruit that the detector sees double
-_BELIEVED_SHARE = 1 / 3  # of looks; leaves hide a fruit for a part of them, false ones flicker in a fifth at most
+_BELIEVED_SHARE = 0.3  # of looks: leaves hide a fruit for a part of them; what is not there flickers in a fifth
 _LEARN = 0.3  # how far a place follows what is seen: fruit nearer or farther than the rest drift
 _SHOWN = 0.6  # share of a fruit's width that must be in the picture for a look at it
 _MOST_FRUIT = 3000
@@ -27,14 +27,14 @@ class Fruit:
     """One fruit of a row.
 
     ``box`` is where it hangs, xyxy in pixels along the row. A look is a frame, after the camera has moved on, that
-    shows its place: ``looks`` counts them from the one that found it on, and ``sure_looks`` those of them in which the
+    shows its place: ``looks`` counts those after the one that found it, and ``sure_looks`` those of them in which the
     detector was sure of it. ``votes`` is the score that it has collected, by class.
     """
 
     box: NDArray[np.float64]
     votes: dict[int, float] = field(default_factory=dict)
-    looks: int = 1
-    sure_looks: int = 1
+    looks: int = 0
+    sure_looks: int = 0
     segment: Segment | None = None
     is_counted: bool = False
 
