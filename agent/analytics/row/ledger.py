@@ -15,8 +15,10 @@ from agent.types import Boxes, Tracks
 _SAME_IOU = 0.3  # two fruit that touch have less in common; one fruit whose box trembles by a tenth has more
 _STILL_IOU = 0.1  # a track that keeps less of the place of its fruit has gone over to another
 _TWIN_IOU = 0.5  # two boxes at once in one place are one fruit that the detector sees double
+_BELIEVED_SHARE = 0.3  # of looks: leaves hide a fruit for a part of them; what is not there flickers in a fifth
 _LEARN = 0.3  # how far a place follows what is seen: fruit nearer or farther than the rest drift
 _SHOWN = 0.6  # share of a fruit's width that must be in the picture for a look at it
+_MOST_FRUIT = 3000
 _EDGE_PX = 2.0  # a side so near the picture's is the picture's, not the fruit's
 
 
@@ -25,15 +27,16 @@ class Fruit:
     """One fruit of a row.
 
     ``box`` is where it hangs, xyxy in pixels along the row. A look is a frame, after the camera has moved on, that
-    shows its place: ``looks`` counts them from the one that found it on, and ``sure_looks`` those of them in which the
+    shows its place: ``looks`` counts those after the one that found it, and ``sure_looks`` those of them in which the
     detector was sure of it. ``votes`` is the score that it has collected, by class.
     """
 
     box: NDArray[np.float64]
     votes: dict[int, float] = field(default_factory=dict)
-    looks: int = 1
-    sure_looks: int = 1
+    looks: int = 0
+    sure_looks: int = 0
     segment: Segment | None = None
+    is_counted: bool = False
 
     @property
     def class_id(self) -> int:
@@ -46,9 +49,9 @@ class Fruit:
         return float(self.box[0] + self.box[2]) / 2
 
     @property
-    def sure_share(self) -> float:
-        """The share of looks in which the detector was sure of it, in (0, 1]."""
-        return self.sure_looks / self.looks
+    def is_believed(self) -> bool:
+        """Whether the detector was sure of it often enough: what only flickers is no fruit."""
+        return self.sure_looks >= _BELIEVED_SHARE * self.looks
 
 
 class Ledger:
@@ -87,11 +90,15 @@ class Ledger:
         self.fruit += new
         return new
 
-    def forget(self, gone: Sequence[Fruit]) -> None:
-        """Strike out fruit that will not be seen again."""
-        numbers = {id(fruit) for fruit in gone}
-        self.fruit = [fruit for fruit in self.fruit if id(fruit) not in numbers]
-        self._owners = {track: fruit for track, fruit in self._owners.items() if id(fruit) not in numbers}
+    def keep_within(self, distance: float, view: View) -> None:
+        """Strike out the fruit that hang farther than this out of the picture, pixels along the row.
+
+        Of more than ``_MOST_FRUIT`` the oldest go too: so many can only be flicker before a camera that stands.
+        """
+        near = [fruit for fruit in self.fruit if view.distance(fruit.middle, fruit.middle) <= distance][-_MOST_FRUIT:]
+        if len(near) < len(self.fruit):
+            self.fruit, numbers = near, {id(fruit) for fruit in near}
+            self._owners = {track: fruit for track, fruit in self._owners.items() if id(fruit) in numbers}
 
     def _recognised(self, tracks: Tracks, view: View) -> list[Fruit | None]:
         """Return by track the fruit that it shows, None where that is new."""

@@ -14,7 +14,7 @@ _CORNERS = 160
 _CORNER_QUALITY = 0.01  # of the best corner's
 _CORNER_APART_PX = 8
 _WINDOW_PX = 15
-_LEVELS = 4  # of the pyramid, so that shifts of half the picture are found
+_LEVELS = 4  # of the pyramid
 _AGREE_PX = 1.5  # in the small picture: leaves in the wind and depth move this far from the rest
 _MIN_CORNERS = 12
 _MIN_AGREEING = 0.3  # measured on cuts of a real video: below 0.1; between neighbouring frames: above 0.95
@@ -47,10 +47,11 @@ class CameraMotion:
     def moved(self, image: Image, boxes: Boxes) -> Shift:
         """Look at the next picture.
 
-        Corners are followed from the last picture to this one (pyramidal Lucas-Kanade), and the shift on which most
-        of them agree is the camera's. Where they do not, the boxes are asked for the shift that they share. Where they
-        do not know either, the scene is another: a cut. A picture without corners and boxes says nothing: it is passed
-        over, and the next is compared with the one before it.
+        Corners are followed from the last picture to this one, by pyramidal Lucas-Kanade that begins at the last shift,
+        and else at that of phase correlation; the shift on which most of them agree is the camera's. Where they do not
+        agree, the boxes are asked for the shift that they share, and where they share none, the scene is another: a
+        cut. A picture without corners and boxes says nothing: it is passed over, and the next is compared with the one
+        before it.
 
         Args:
             image: (H, W, 3) BGR.
@@ -90,14 +91,8 @@ class CameraMotion:
         corners = _corners(before)
         if len(corners) < _MIN_CORNERS:
             return None
-        shifts = _flow(before, after, corners, self._last_flow)
-        if len(shifts) < _MIN_CORNERS:
-            return None
-        middle = _densest(shifts)
-        agree = (np.abs(shifts - middle) <= _AGREE_PX).all(axis=1)
-        if agree.sum() < _MIN_AGREEING * len(corners):
-            return None
-        return np.asarray(np.median(shifts[agree], axis=0), np.float32)
+        shift = _followed(before, after, corners, self._last_flow)
+        return shift if shift is not None else _followed(before, after, corners, _guess(before, after))
 
 
 def _small_grey(image: Image, scale: float) -> _Grey:
@@ -109,19 +104,35 @@ def _small_grey(image: Image, scale: float) -> _Grey:
 def _corners(grey: _Grey) -> _Points:
     """Return (N, 2) places that can be found again."""
     found = cv2.goodFeaturesToTrack(grey, _CORNERS, _CORNER_QUALITY, _CORNER_APART_PX)
-    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+    return np.zeros((0, 2), np.float32) if found is None else np.asarray(found.reshape(-1, 2), np.float32)
 
 
-def _flow(before: _Grey, after: _Grey, corners: _Points, guess: NDArray[np.float32]) -> _Points:
-    """Return the shifts (N, 2) of the corners that were found again."""
-    window = (_WINDOW_PX, _WINDOW_PX)
+def _guess(before: _Grey, after: _Grey) -> NDArray[np.float32]:
+    """Return the shift by phase correlation: rough, and nonsense after a cut, but right for far leaps."""
+    window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
+    shift, _ = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), window)
+    return np.array(shift, np.float32)
+
+
+def _followed(before: _Grey, after: _Grey, corners: _Points, guess: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Return the shift on which enough of the corners agree, looked for near a guess; None if they do not."""
     start = (corners + guess).reshape(-1, 1, 2)
-    flags = cv2.OPTFLOW_USE_INITIAL_FLOW
-    after_px, found, _ = cv2.calcOpticalFlowPyrLK(
-        before, after, corners.reshape(-1, 1, 2), start, winSize=window, maxLevel=_LEVELS, flags=flags
+    places, found, _ = cv2.calcOpticalFlowPyrLK(
+        before,
+        after,
+        corners.reshape(-1, 1, 2),
+        start,
+        winSize=(_WINDOW_PX, _WINDOW_PX),
+        maxLevel=_LEVELS,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
-    kept = found.reshape(-1) == 1
-    return np.asarray((after_px.reshape(-1, 2) - corners)[kept], np.float32)
+    shifts = np.asarray((places.reshape(-1, 2) - corners)[found.reshape(-1) == 1], np.float32)
+    if len(shifts) < _MIN_CORNERS:
+        return None
+    agree = (np.abs(shifts - _densest(shifts)) <= _AGREE_PX).all(axis=1)
+    if agree.sum() < _MIN_AGREEING * len(corners):
+        return None
+    return np.asarray(np.median(shifts[agree], axis=0), np.float32)
 
 
 def _densest(shifts: _Points) -> NDArray[np.float32]:

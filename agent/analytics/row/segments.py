@@ -1,10 +1,10 @@
 """How a row is divided: into trees or into pieces of one length."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agent.analytics.row.band import Tally
 from agent.analytics.row.view import View
 
 _FINISHED_PICTURES = 1.0  # a piece is finished when it is so many widths of the picture away
@@ -16,8 +16,7 @@ _BARE_PICTURES = 1.0  # after so much without fruit comes another tree
 class Segment:
     """A tree or a piece of the row, from ``start`` to ``end`` along it, in pixels; infinite where nobody knows.
 
-    ``seen_from`` to ``seen_to`` is what of it has been in the picture. ``gone`` are its fruit by class that the ledger
-    does not hold any more.
+    ``seen_from`` to ``seen_to`` is what of it has been in the picture. ``found`` counts its fruit by class.
     """
 
     number: int
@@ -26,7 +25,7 @@ class Segment:
     seen_from: float = math.inf
     seen_to: float = -math.inf
     is_over: bool = False
-    gone: dict[int, Tally] = field(default_factory=dict)
+    found: Counter[int] = field(default_factory=Counter)
 
     @property
     def length(self) -> float:
@@ -67,8 +66,10 @@ class Segments:
             return self._show_tree(view, has_fruit=has_fruit)
         for key in range(math.floor(view.left / self._piece_px), math.ceil(view.right / self._piece_px)):
             self._known(key, key * self._piece_px, (key + 1) * self._piece_px).show(view)
-        self._near = {k: s for k, s in self._near.items() if view.distance(s.start, s.end) <= _KEPT_PICTURES * view.width}
-        return _closed(s for s in self._near.values() if view.distance(s.start, s.end) > _FINISHED_PICTURES * view.width)
+        away = {key: view.distance(near.start, near.end) / view.width for key, near in self._near.items()}
+        over = _closed(self._near[key] for key, pictures in away.items() if pictures > _FINISHED_PICTURES)
+        self._near = {key: near for key, near in self._near.items() if away[key] <= _KEPT_PICTURES}
+        return over
 
     def end(self) -> list[Segment]:
         """Begin another row; return the segments that are over."""
