@@ -7,6 +7,7 @@ PORT ?= 8642
 DATA ?= hedgerow-data
 TESTS ?= tests
 IMAGES ?= ../shared/data/orchard
+VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
 .PHONY: help run test check format clean ultralytics bench-accuracy
 
@@ -31,8 +32,9 @@ format: $(VENV)/.test ## Format the code
 
 ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
 
-bench-accuracy: $(VENV)/.test ## Recompute the model card's table. IMAGES=folder with images/val and labels/val
+bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts along a row. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
+	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -135,9 +135,7 @@ class Agent:
             self._detector,
             confidence=self._config.model.confidence,
             fps=camera.fps,
-            analyses=create_analyses(
-                camera, self._detector.info.class_names, confidence=self._config.model.confidence
-            ),
+            analyses=create_analyses(camera, self._detector.info.class_names, confidence=self._config.model.confidence),
             finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
         )
 

@@ -4,7 +4,8 @@
 640 pixels, named ``PHOTOGRAPH_NUMBER.jpg``, and YOLO labels in ``labels/val``. Tiles that the model was not trained on
 are laid side by side to strips, a camera passes each at a speed of its own (10 to 20 pixels a frame, up and down by
 20), the pictures go through H.264, and what the daemon's detector, tracker and row count find at 15 and at 5 frames a
-second is held against the labels. A fruit is there when at least 60% of its box is in at least 3 pictures at 15 a second.
+second is held against the labels. A fruit is there when at least 60% of its box is in at least 3 pictures at 15 a
+second.
 
 Strips: four tiles long and two high as they are, at quality 20 and 27; and the tiles of one photograph in a row,
 enlarged by 1.2, at quality 26. By default the photographs in the project's own test video are left out. Takes minutes.
