@@ -42,7 +42,7 @@ class Column:
 
     name: str
     counts: list[float]
-    bands: list[tuple[int, int]] = field(default_factory=list)
+    bands: list[tuple[float, float]] = field(default_factory=list)
 
 
 def pictures(video: Path, fps: float) -> Iterator[tuple[int, float, Image]]:
@@ -131,8 +131,8 @@ def _cell(column: Column, number: int, true: int) -> str:
     band = ""
     if column.bands:
         low, high = column.bands[number]
-        band = f", {low} to {high}" + ("" if low <= true <= high else " (outside)")
-    return f"{count:.0f} ({count - true:+.0f}){band}"
+        band = f", {low:.0f} to {high:.0f}" + ("" if low <= true <= high else " (outside)")
+    return f"{count:.3g} ({count - true:+.3g}){band}"
 
 
 def pan(video: Path, fps: float) -> None:
@@ -143,7 +143,7 @@ def pan(video: Path, fps: float) -> None:
     reports = [event.data for event in ours(video, fps, found) if event.data["class"] == ANY]
     if len(reports) != len(truth):
         raise SystemExit(f"{len(reports)} segments found, the truth has {len(truth)}")
-    bands = [(int(data["low"] or 0), int(data["high"] or 0)) for data in reports]
+    bands = [(float(data["low"] or 0), float(data["high"] or 0)) for data in reports]
     columns = [Column("ours", [float(data["count"] or 0) for data in reports], bands)]
     for reference in (lambda: track_ids(found, segments), lambda: object_counter(video, fps, segments)):
         try:
@@ -156,7 +156,7 @@ def pan(video: Path, fps: float) -> None:
 
 def simulated(seeds: int) -> None:
     """Print the errors on simulated rows with degraded true boxes."""
-    print("\n| simulated row | truth | ours | track ids |\n|---|---|---|---|")
+    print("\n| simulated row | truth | ours | our tracker's ids |\n|---|---|---|---|")
     errors = []
     for seed in range(1, seeds + 1):
         walked = walk(seed)

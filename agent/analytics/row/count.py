@@ -1,6 +1,5 @@
 """Counts the fruit of a row that a camera passes, each once, by tree or by metre."""
 
-import math
 from collections.abc import Iterable, Sequence
 
 from agent.analytics.row.band import BUNDLED, PassRecord
@@ -24,8 +23,9 @@ class RowCount:
 
     - ``segment``, from 1, and ``class``;
     - ``found``: different fruit that were found, false ones among them: the readings of ``row_fruit``;
-    - ``count``: different fruit that came into the picture, estimated from those found, and its band ``low`` to
-      ``high``, which holds the truth nine times of ten where the detector does as its ``PassRecord`` says;
+    - ``count``: different fruit that came into the picture, estimated from those found, to a tenth so that many short
+      pieces add up; its band ``low`` to ``high`` holds the truth nine times of ten where the detector does as its
+      ``PassRecord`` says;
     - ``visible_share`` as configured, and ``corrected``, which is ``count`` divided by it;
     - ``length_px``: what of the row was in the picture; ``length_m``, None where no scale is known.
 
@@ -124,11 +124,11 @@ class RowCount:
             "segment": segment.number,
             "class": class_name,
             "found": found,
-            "count": round(band.count),
-            "low": math.floor(band.low),
-            "high": math.ceil(band.high),
+            "count": round(band.count, 1),
+            "low": round(band.low, 1),
+            "high": round(band.high, 1),
             "visible_share": share,
-            "corrected": round(band.count / share),
+            "corrected": round(band.count / share, 1),
             "length_px": round(segment.length),
             "length_m": None if scale is None else round(segment.length * scale, 3),
         }
