@@ -1,0 +1,69 @@
+"""Arguments that several commands share, with errors that say what is allowed."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cloud_sync.mqtt import BrokerSettings
+
+BACKENDS = ("auto", "openvino", "onnxruntime")
+
+
+def model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that load a detector."""
+    parser.add_argument("--model", type=Path, metavar="M", help="a YOLO ONNX file (default: the bundled orchard model)")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto", help="inference runtime")
+
+
+def broker_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that talk to a broker."""
+    parser.add_argument("--username", metavar="NAME", help="at the broker; its password is in --password-file")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="first line is the password")
+    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="certificate authority of the broker")
+    parser.add_argument("--cert-file", type=Path, metavar="FILE", help="client certificate")
+    parser.add_argument("--key-file", type=Path, metavar="FILE", help="key of the client certificate")
+
+
+def broker_settings(options: argparse.Namespace) -> "BrokerSettings":
+    """Return what the options say of the broker."""
+    from cloud_sync.mqtt import BrokerSettings
+
+    return BrokerSettings(
+        options.broker,
+        username=options.username,
+        password_file=options.password_file,
+        ca_file=options.ca_file,
+        cert_file=options.cert_file,
+        key_file=options.key_file,
+    )
+
+
+def port(text: str) -> int:
+    """Read a TCP port."""
+    return int(_number(text, int, 0, 65535))
+
+
+def count(text: str) -> int:
+    """Read a number of things."""
+    return int(_number(text, int, 1, 10**9))
+
+
+def positive(text: str) -> float:
+    """Read a number of seconds."""
+    return _number(text, float, 0.001, 1e9)
+
+
+def share(text: str) -> float:
+    """Read a share between 0 and 1."""
+    return _number(text, float, 0.0001, 0.9999)
+
+
+def _number(text: str, kind: type[int] | type[float], least: float, most: float) -> float:
+    try:
+        value = kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: a number from {least:g} to {most:g}") from None
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"found {text}; allowed: {least:g} to {most:g}")
+    return value

@@ -1,0 +1,51 @@
+"""Commands over files, without a box: detect, replay."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from agent.cli.arguments import model_options, share
+from agent.cli.output import Progress, print_json, say
+
+
+def add_commands(command: Any) -> None:
+    """Add them to the parser."""
+    detect = command("detect", _detect, "detect objects in a folder of images, and write COCO results")
+    detect.add_argument("folder", type=Path, metavar="DIR")
+    detect.add_argument("--out", type=Path, required=True, metavar="FILE", help="results, e.g. results.json")
+    detect.add_argument("--min-score", type=share, default=0.001, metavar="X", help="keep detections from here (0.001)")
+    model_options(detect)
+
+    replay = command("replay", _replay, "run the full pipeline over a video file, as fast as it goes")
+    replay.add_argument("video", type=Path, metavar="VIDEO")
+    replay.add_argument("--json", action="store_true", help="print JSON")
+    replay.add_argument("--confidence", type=share, default=0.25, metavar="X", help="a track starts from here (0.25)")
+    model_options(replay)
+
+
+def _detect(options: argparse.Namespace) -> int:
+    from agent.detection import detect_folder, open_detector
+
+    detector = open_detector(options.model, backend=options.backend, min_score=options.min_score)
+    with Progress("images") as progress:
+        result = detect_folder(detector, options.folder, options.out, on_progress=progress)
+    detector.close()
+    say(f"{result.detections} detections in {result.images} images: {options.out}")
+    if result.unreadable:
+        say(f"{len(result.unreadable)} images could not be read: {', '.join(result.unreadable[:5])}")
+    return 1 if result.unreadable else 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from agent.detection import open_detector
+    from agent.replay import replay
+
+    detector = open_detector(options.model, backend=options.backend, min_score=min(0.1, options.confidence))
+    with Progress("frames") as progress:
+        result = replay(options.video, detector, confidence=options.confidence, on_progress=progress)
+    detector.close()
+    if options.json:
+        print_json(result.as_dict())
+    else:
+        print(result.summary())
+    return 0

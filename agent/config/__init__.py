@@ -1,0 +1,31 @@
+"""The configuration: one TOML file, read once, refused whole if anything in it is wrong.
+
+No device, model or socket is opened before it is right. Relative paths are relative to the file.
+"""
+
+from agent.config.addresses import is_path, public_address
+from agent.config.camera import Anchor, CameraConfig, FarmConfig, LineConfig, RipenessConfig, RowConfig, ZoneConfig
+from agent.config.load import load_config, read_secret
+from agent.config.sections import BoxConfig, Config, ModelConfig, PageConfig, PlacesConfig, StorageConfig
+from agent.config.sync import SyncConfig
+
+__all__ = [
+    "Anchor",
+    "BoxConfig",
+    "CameraConfig",
+    "Config",
+    "FarmConfig",
+    "LineConfig",
+    "ModelConfig",
+    "PageConfig",
+    "PlacesConfig",
+    "RipenessConfig",
+    "RowConfig",
+    "StorageConfig",
+    "SyncConfig",
+    "ZoneConfig",
+    "is_path",
+    "load_config",
+    "public_address",
+    "read_secret",
+]

@@ -1,0 +1,99 @@
+"""The whole configuration, and its sections beside cameras and sync."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from agent.config.camera import CameraConfig
+from agent.config.fields import Name, Section
+from agent.config.sync import SyncConfig
+
+
+class BoxConfig(Section):
+    """Who this box is: both names are in every topic it publishes to."""
+
+    site: Name
+    device: Name
+
+
+class StorageConfig(Section):
+    """Where data lies and for how long."""
+
+    data_dir: Path = Path("/var/lib/hedgerow")
+    retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
+    rollup_s: Annotated[int, Field(ge=1, le=3600)] = 60  # length of a window; a whole number of them fits an hour
+
+    @field_validator("rollup_s")
+    @classmethod
+    def _fits_an_hour(cls, rollup_s: int) -> int:
+        if 3600 % rollup_s:
+            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 3600")
+        return rollup_s
+
+
+class ModelConfig(Section):
+    """The detector. Without ``path`` the bundled orchard model is used."""
+
+    path: Path | None = None
+    backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    threads: Annotated[int, Field(ge=0, le=64)] = 0  # 0: the runtime decides
+
+
+class PageConfig(Section):
+    """The status page. Listens on loopback unless a password is set."""
+
+    enabled: bool = True
+    listen: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8642
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _loopback_or_password(self) -> Self:
+        try:
+            loopback = ip_address(self.listen).is_loopback
+        except ValueError:
+            raise ValueError(f"listen {self.listen!r} is not an IP address; allowed: 127.0.0.1, 0.0.0.0, ::1") from None
+        if not loopback and self.password_file is None:
+            raise ValueError("listening beyond this machine needs page.password_file")
+        return self
+
+
+class PlacesConfig(Section):
+    """Sites, blocks and rows."""
+
+    geojson: Path | None = None
+    row_distance_m: Annotated[float, Field(gt=0, le=50)] = 3.0  # a row that says no width_m is so wide to each side
+    worst_accuracy_m: Annotated[float, Field(gt=0, le=1000)] = 25.0  # a position less exact is in no place
+    position_max_age_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # an older position says nothing of now
+
+
+class Config(Section):
+    """Everything the agent is told."""
+
+    box: BoxConfig
+    storage: StorageConfig = StorageConfig()
+    model: ModelConfig = ModelConfig()
+    cameras: tuple[CameraConfig, ...]
+    sync: SyncConfig = SyncConfig()
+    page: PageConfig = PageConfig()
+    places: PlacesConfig = PlacesConfig()
+
+    @model_validator(mode="after")
+    def _cameras_with_names_of_their_own(self) -> Self:
+        if not self.cameras:
+            raise ValueError("cameras: there are none; give at least one [[cameras]]")
+        names = [camera.name for camera in self.cameras]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"camera names must differ; used more than once: {', '.join(twice)}")
+        return self
+
+    @model_validator(mode="after")
+    def _places_where_a_camera_has_one(self) -> Self:
+        placed = [camera.name for camera in self.cameras if camera.place is not None]
+        if placed and self.places.geojson is None:
+            raise ValueError(f"the place of camera {placed[0]} needs places.geojson, the file that names it")
+        return self
