@@ -26,12 +26,15 @@ from cloud_sync.wire import (
     BirthMessage,
     Box,
     Channel,
+    Envelope,
     EventMessage,
+    EvidenceMessage,
     HealthMessage,
     MeasureRow,
     Message,
     RollupMessage,
     RollupRow,
+    ShedMessage,
     StateMessage,
     WireError,
     decode,
@@ -200,6 +203,12 @@ def _summary(message: Message) -> str:
         case EventMessage():
             about = " ".join([message.camera or "", *(f"{name}={value}" for name, value in message.data.items())])
             return f"{_seqs(message)}: {message.kind} {about.strip()}"
+        case ShedMessage():
+            what = f"{message.entries} {message.channel} entries became {message.became} ({message.reason})"
+            return f"{_seqs(message)}: {what} {message.detail}".rstrip()
+        case EvidenceMessage():
+            size = f"{message.width}x{message.height}, {len(message.jpeg)} bytes"
+            return f"{_seqs(message)}: {message.kind} {message.camera} {size}"
         case StateMessage():
             return f"{message.state} since {_time(message.since_ms)}, boot {message.boot}"
         case BirthMessage():
@@ -216,7 +225,7 @@ def _summary(message: Message) -> str:
             return ""
 
 
-def _seqs(message: RollupMessage | EventMessage) -> str:
+def _seqs(message: Envelope) -> str:
     return f"seq {message.seq}" if message.count == 1 else f"seq {message.seq}-{message.last_seq}"
 
 

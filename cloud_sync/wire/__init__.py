@@ -8,20 +8,26 @@ from cloud_sync.wire.messages import (
     CameraHealth,
     Envelope,
     EventMessage,
+    EvidenceMessage,
     HealthMessage,
     MeasureColumns,
     Message,
     RollupColumns,
     RollupMessage,
+    ShedMessage,
     StateMessage,
+    WindowColumns,
 )
 from cloud_sync.wire.rollups import (
     MeasureRow,
     RollupRow,
+    WindowRow,
     columns_of,
     measure_columns_of,
     measure_rows_of,
     rows_of,
+    window_columns_of,
+    window_rows_of,
 )
 from cloud_sync.wire.topics import DATA_CHANNELS, ROOT, Box, Channel, parse_topic, topic_filter
 
@@ -39,6 +45,7 @@ __all__ = [
     "Encoded",
     "Envelope",
     "EventMessage",
+    "EvidenceMessage",
     "HealthMessage",
     "MeasureColumns",
     "MeasureRow",
@@ -46,7 +53,10 @@ __all__ = [
     "RollupColumns",
     "RollupMessage",
     "RollupRow",
+    "ShedMessage",
     "StateMessage",
+    "WindowColumns",
+    "WindowRow",
     "WireError",
     "columns_of",
     "decode",
@@ -56,4 +66,6 @@ __all__ = [
     "parse_topic",
     "rows_of",
     "topic_filter",
+    "window_columns_of",
+    "window_rows_of",
 ]

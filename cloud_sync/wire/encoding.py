@@ -13,9 +13,11 @@ from cloud_sync.wire.messages import (
     AckMessage,
     BirthMessage,
     EventMessage,
+    EvidenceMessage,
     HealthMessage,
     Message,
     RollupMessage,
+    ShedMessage,
     StateMessage,
 )
 from cloud_sync.wire.topics import Channel
@@ -23,6 +25,7 @@ from cloud_sync.wire.topics import Channel
 CONTENT_TYPE = "application/json"
 ENCODING_PROPERTY = "content-encoding"
 ZLIB = "zlib"
+ZLIB_FIRST_BYTE = b"\x78"
 
 COMPRESS_ABOVE_BYTES = 1024
 MAX_DECODED_BYTES = 16 * 1024 * 1024
@@ -35,6 +38,8 @@ MESSAGE_OF_CHANNEL: dict[Channel, type[Message]] = {
     Channel.EVENT: EventMessage,
     Channel.ALARM: EventMessage,
     Channel.ROLLUP: RollupMessage,
+    Channel.SHED: ShedMessage,
+    Channel.EVIDENCE: EvidenceMessage,
     Channel.ACK: AckMessage,
 }
 
@@ -61,9 +66,10 @@ def decode(channel: Channel, payload: bytes, encoding: str | None = None) -> Mes
     Raises:
         WireError: The bytes are not such a message: unknown encoding, broken or oversized zlib, no JSON, wrong fields.
     """
-    plain = _inflate(payload) if encoding == ZLIB else payload
     if encoding not in (None, ZLIB):
         raise WireError(f"content-encoding {encoding[:40]!r} is not known; known: {ZLIB}")
+    # MQTT 3.1.1 has no user properties: there the first byte tells, which in JSON is never this one.
+    plain = _inflate(payload) if encoding == ZLIB or payload[:1] == ZLIB_FIRST_BYTE else payload
     try:
         return MESSAGE_OF_CHANNEL[channel].model_validate_json(plain)
     except ValidationError as error:

@@ -124,13 +124,85 @@ class EventMessage(Envelope):
     data: dict[Text, Scalar] = {}
 
 
+class WindowColumns(BaseModel):
+    """Windows of cameras; row i is the i-th value of each. ``start`` is delta-coded as in ``Columns``."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    camera: tuple[Text, ...]
+    start: tuple[Moment, ...]
+    length: tuple[Count, ...]  # seconds
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if not len(self.camera) == len(self.start) == len(self.length):
+            raise ValueError("columns differ in length")
+        if any(abs(start) >= 2**53 for start in accumulate(self.start)):
+            raise ValueError("start: the differences add up to a time out of range")
+        return self
+
+
+class ShedMessage(Envelope):
+    """What the box gave up: entries of its outbox that never come, and what became of them.
+
+    ``became = "hours"`` or ``"days"``: their rows were merged. Each of ``windows`` is one row a camera, zone and class
+    now, which travels in an ordinary rollup message and holds all that the box observed in it: shorter windows inside
+    it are superseded, those that arrived before and those that come later. ``"nothing"``: they are gone; of rollups,
+    ``windows`` says which.
+    """
+
+    count: Literal[1] = 1
+
+    at_ms: Moment
+    channel: Literal["event", "rollup", "evidence"]
+    became: Literal["nothing", "hours", "days"]
+    reason: Literal["rows", "bytes", "disk", "rejected"]  # which limit was met; rejected: it could never be sent
+    detail: Text = ""
+    entries: Count
+    size_bytes: Count
+    oldest_ms: Moment  # when they were made
+    newest_ms: Moment
+    ranges: Annotated[tuple[tuple[Seq, Seq], ...], Field(min_length=1, max_length=10_000)]  # their seqs, ascending
+    windows: WindowColumns | None = None
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Self:
+        ends = [end for pair in self.ranges for end in pair]
+        if ends != sorted(ends):
+            raise ValueError("ranges do not ascend")
+        return self
+
+
+class EvidenceMessage(Envelope):
+    """A picture that shows why something was reported; small enough for one packet."""
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
+    count: Literal[1] = 1
+
+    kind: Text
+    camera: Text
+    at_ms: Moment
+    width: Count
+    height: Count
+    jpeg: bytes  # base64 in JSON
+    data: dict[Text, Scalar] = {}
+
+
 class StateMessage(Message):
-    """Retained; the broker publishes ``offline`` for a box that vanished."""
+    """Retained; the broker publishes ``offline`` for a box that vanished.
+
+    ``instance`` names one run of one agent: two boxes with one name differ in it. ``claiming`` is asked, not retained:
+    "is another one online under this name?" Whoever is answers with its own state.
+    """
 
     state: Literal["online", "offline", "asleep"]
     boot: Count
     since_ms: Moment
     next_contact_ms: Moment | None = None
+    stream: Text | None = None
+    instance: Text | None = None
+    claiming: bool = False
 
 
 class BirthMessage(Message):
@@ -147,6 +219,8 @@ class BirthMessage(Message):
     cameras: tuple[str, ...]
     zones: tuple[str, ...] = ()
     config_sha256: str
+    next_seq: Seq | None = None  # the seq that its stream gives next: what the cloud has beyond it, another box sent
+    key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # Ed25519: it signs this box's bundles
 
 
 class CameraHealth(BaseModel):
@@ -181,6 +255,8 @@ class AckMessage(Message):
     stream: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     through: Annotated[int, Field(ge=0, lt=2**63)]
     ranges: tuple[tuple[Seq, Seq], ...] = ()
+    # Why this box cannot go on with its stream (a copy of a database, a restored backup): start a new one.
+    remint: Text | None = None
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Self:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
-from cloud_sync.wire.messages import MeasureColumns, RollupColumns
+from cloud_sync.wire.messages import MeasureColumns, RollupColumns, WindowColumns
 
 
 class RollupRow(NamedTuple):
@@ -41,6 +41,14 @@ class MeasureRow(NamedTuple):
     most: float
 
 
+class WindowRow(NamedTuple):
+    """One window of one camera, whole; units as in ``WindowColumns``, ``start`` absolute."""
+
+    camera: str
+    start: int
+    length: int
+
+
 def columns_of(rows: Iterable[RollupRow]) -> RollupColumns:
     """Return rows as columns, start times delta-coded, order kept."""
     return RollupColumns(**_columns(RollupRow._fields, tuple(rows)))
@@ -61,6 +69,16 @@ def measure_rows_of(columns: MeasureColumns) -> list[MeasureRow]:
     return [MeasureRow(*values) for values in _rows(MeasureRow._fields, columns)]
 
 
+def window_columns_of(rows: Iterable[WindowRow]) -> WindowColumns:
+    """Return rows as columns, start times delta-coded, order kept."""
+    return WindowColumns(**_columns(WindowRow._fields, tuple(rows)))
+
+
+def window_rows_of(columns: WindowColumns) -> list[WindowRow]:
+    """Return columns as rows, start times absolute, order kept."""
+    return [WindowRow(*values) for values in _rows(WindowRow._fields, columns)]
+
+
 def _columns(fields: tuple[str, ...], rows: tuple[Any, ...]) -> dict[str, Any]:
     columns: dict[str, Any] = dict.fromkeys(fields, ())
     if rows:
@@ -70,6 +88,8 @@ def _columns(fields: tuple[str, ...], rows: tuple[Any, ...]) -> dict[str, Any]:
     return columns
 
 
-def _rows(fields: tuple[str, ...], columns: RollupColumns | MeasureColumns) -> Iterable[tuple[Any, ...]]:
+def _rows(
+    fields: tuple[str, ...], columns: RollupColumns | MeasureColumns | WindowColumns
+) -> Iterable[tuple[Any, ...]]:
     absolute = {"start": tuple(accumulate(columns.start))}
     return zip(*(absolute.get(name, getattr(columns, name)) for name in fields), strict=True)

@@ -20,10 +20,12 @@ class Channel(StrEnum):
     EVENT = "event"
     ALARM = "alarm"
     ROLLUP = "rollup"
+    SHED = "shed"  # what the box gave up, by rule or because it could never be sent
+    EVIDENCE = "evidence"
     ACK = "ack"  # down: cloud to box
 
 
-DATA_CHANNELS = (Channel.ALARM, Channel.EVENT, Channel.ROLLUP)
+DATA_CHANNELS = (Channel.ALARM, Channel.EVENT, Channel.SHED, Channel.ROLLUP, Channel.EVIDENCE)
 """Channels whose messages carry (stream, seq), come from the outbox and are acknowledged; most urgent first."""
 
 
