@@ -1,0 +1,31 @@
+"""Files that outlive a power cut, on sticks that may be pulled."""
+
+import os
+from io import FileIO
+from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_all(file: FileIO, content: bytes) -> None:
+    """Write all of it: a full stick takes a part first, and says so at the next try."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Put a file in place of an older one; at each moment there is one or the other, whole."""
+    unfinished = path.with_name(f".{path.name}.new")
+    with FileIO(unfinished, "w") as file:
+        write_all(file, content)
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    sync_folder(path.parent)
