@@ -1,6 +1,6 @@
-"""The bytes of a signed file: a line that says what it is, then blocks, each checksummed, signed and chained.
+r"""The bytes of a signed file: a line that says what it is, then blocks, each checksummed, signed and chained.
 
-    line    "hedgerow bundle 1\\n"
+    line    "hedgerow bundle 1\n"
     block   kind (1 byte), length of body (4, big endian), body, CRC-32 of these (4), Ed25519 signature (64)
 
 What is signed is the chain: SHA-256 of (chain before, kind, length, body), which begins with SHA-256 of the line. So a
@@ -12,13 +12,13 @@ import struct
 import zlib
 from dataclasses import dataclass
 from hashlib import sha256
-from io import BufferedIOBase, FileIO
+from typing import BinaryIO
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from cloud_sync.bundle.errors import BundleError, CutError, ForgedError
-from cloud_sync.bundle.files import write_all
+from cloud_sync.bundle.files import RawFile, write_all
 
 VERSION = 1
 HEAD = struct.Struct(">cI")
@@ -43,7 +43,7 @@ class Block:
 class BlockWriter:
     """Appends blocks to a file."""
 
-    def __init__(self, file: FileIO, label: str, key: Ed25519PrivateKey) -> None:
+    def __init__(self, file: RawFile, label: str, key: Ed25519PrivateKey) -> None:
         """Write the first line.
 
         Args:
@@ -71,7 +71,7 @@ class BlockWriter:
 class BlockReader:
     """Reads blocks one after the other."""
 
-    def __init__(self, file: BufferedIOBase, label: str) -> None:
+    def __init__(self, file: BinaryIO, label: str) -> None:
         """Read the first line.
 
         Raises:

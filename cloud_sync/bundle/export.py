@@ -76,110 +76,109 @@ def export_outbox(
         raise BundleError(f"{out} is no folder; give the folder where the stick is mounted")
     try:
         with engine.connect() as connection:
-            return _Export(connection, out, box, key, birth, now_ms, part_bytes).run(after, on_progress)
+            row = connection.execute(select(stream.c.id)).first()
+            if row is None:
+                raise BundleError("the box's database has no stream yet: its first start was cut short")
+            # next_seq is of the moment of that birth: from a stick it would tell of the past.
+            told = birth.model_copy(update={"stream": row.id, "key": public_hex(key), "next_seq": None})
+            done = Exported(bundle=uuid4().hex, stream=row.id)
+            work = _Export(connection, out, box, key, told, now_ms=now_ms, part_bytes=part_bytes, done=done)
+            return work.run(after, on_progress)
     except DatabaseError as error:
         raise BundleError(f"cannot read the box's database: {error.orig}") from error
 
 
+@dataclass(slots=True)
 class _Export:
-    def __init__(
-        self,
-        connection: Connection,
-        out: Path,
-        box: Box,
-        key: Ed25519PrivateKey,
-        birth: BirthMessage,
-        now_ms: int,
-        part_bytes: int,
-    ) -> None:
-        row = connection.execute(select(stream.c.id)).first()
-        if row is None:
-            raise BundleError("the box's database has no stream yet: its first start was cut short")
-        self._connection = connection
-        self._out, self._box, self._key, self._now_ms, self._part_bytes = out, box, key, now_ms, part_bytes
-        # next_seq is of the moment of that birth: from a stick it would tell of the past.
-        news = {"stream": row.id, "key": public_hex(key), "next_seq": None}
-        self._birth = birth.model_copy(update=news)
-        self._done = Exported(bundle=uuid4().hex, stream=row.id)
-        self._part: Part | None = None
+    connection: Connection
+    out: Path
+    box: Box
+    key: Ed25519PrivateKey
+    birth: BirthMessage
+    now_ms: int
+    part_bytes: int
+    done: Exported
+    part: Part | None = None
 
     def run(self, after: int, on_progress: Callable[[int, int], None]) -> Exported:
         waiting = select(func.count()).select_from(outbox).where(outbox.c.seq > after)
-        total = self._connection.execute(waiting).scalar_one()
+        total = self.connection.execute(waiting).scalar_one()
         try:
             for entries in _joined(self._entries(after)):
                 for parcel in self._parcels(entries):
                     self._add(parcel, total)
-                on_progress(self._done.entries + self._done.unsendable, total)
-            if self._part is not None:
+                on_progress(self.done.entries + self.done.unsendable, total)
+            if self.part is not None:
                 self._finish(final=True)
         except OSError as error:
             raise self._explain(error, total) from error
         finally:
-            if self._part is not None:
-                self._part.abandon()
-        return self._done
+            if self.part is not None:
+                self.part.abandon()
+        return self.done
 
     def _entries(self, after: int) -> Iterator[Entry]:
-        query = select(outbox).where(outbox.c.seq > after).order_by(outbox.c.seq)
-        for row in self._connection.execution_options(yield_per=READ_ENTRIES).execute(query):
+        c = outbox.c
+        columns = select(c.seq, c.channel, c.boot, c.created_utc_ns, c.body)
+        query = columns.where(c.seq > after).order_by(c.seq)
+        for row in self.connection.execution_options(yield_per=READ_ENTRIES).execute(query):
             yield Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body)
 
     def _parcels(self, entries: list[Entry]) -> Iterator[Parcel]:
         """Make one message of all, or one of each where that is not possible; count what can never be sent."""
         try:
-            yield pack(self._box, self._done.stream, entries, max_packet_bytes=MESSAGE_MOST_BYTES)
+            yield pack(self.box, self.done.stream, entries, max_packet_bytes=MESSAGE_MOST_BYTES)
         except UnsendableError:
             if len(entries) == 1:
-                self._done.unsendable += 1
+                self.done.unsendable += 1
                 return
             for entry in entries:
                 yield from self._parcels([entry])
 
     def _add(self, parcel: Parcel, total: int) -> None:
         message = pack_message(parcel.channel, parcel.message.encoded)
-        if self._part is not None and not self._part.takes(message):
+        if self.part is not None and not self.part.takes(message):
             self._finish(final=False)
-        if self._part is None:
-            self._part = self._begin(total)
-        self._part.add(parcel, message)
-        self._done.entries += parcel.last - parcel.first + 1
+        if self.part is None:
+            self.part = self._begin(total)
+        self.part.add(parcel, message)
+        self.done.entries += parcel.last - parcel.first + 1
 
     def _begin(self, total: int) -> Part:
-        number = len(self._done.parts) + 1
+        number = len(self.done.parts) + 1
         header = Header(
-            site=self._box.site,
-            device=self._box.device,
-            bundle=self._done.bundle,
+            site=self.box.site,
+            device=self.box.device,
+            bundle=self.done.bundle,
             part=number,
-            stream=self._done.stream,
-            key=public_hex(self._key),
-            made_ms=self._now_ms,
+            stream=self.done.stream,
+            key=public_hex(self.key),
+            made_ms=self.now_ms,
             entries=total,
-            birth=self._birth,
+            birth=self.birth,
         )
-        made = datetime.fromtimestamp(self._now_ms / 1000, UTC)
-        name = f"{self._box.site}-{self._box.device}-{made:%Y%m%dT%H%M%SZ}-{self._done.bundle[:8]}-{number:03}"
-        return Part(self._out / name, header, self._key, most_bytes=self._part_bytes)
+        made = datetime.fromtimestamp(self.now_ms / 1000, UTC)
+        name = f"{self.box.site}-{self.box.device}-{made:%Y%m%dT%H%M%SZ}-{self.done.bundle[:8]}-{number:03}"
+        return Part(self.out / name, header, self.key, most_bytes=self.part_bytes)
 
     def _finish(self, *, final: bool) -> None:
-        part = self._part
+        part = self.part
         assert part is not None
         part.finish(final=final)
-        self._part = None
-        self._done.parts.append(part.path)
-        self._done.through = part.last
-        self._done.size_bytes += part.path.stat().st_size
+        self.part = None
+        self.done.parts.append(part.path)
+        self.done.through = part.last
+        self.done.size_bytes += part.path.stat().st_size
 
     def _explain(self, error: OSError, total: int) -> BundleError:
         """Say how far it came: another stick can go on there."""
-        through = (self._part.last if self._part is not None else 0) or self._done.through
+        through = (self.part.last if self.part is not None else 0) or self.done.through
         if error.errno not in NO_ROOM:
-            return BundleError(f"cannot write to {self._out}: {error.strerror}")
+            return BundleError(f"cannot write to {self.out}: {error.strerror}")
         if not through:
-            return BundleError(f"{self._out} is full: nothing was written")
+            return BundleError(f"{self.out} is full: nothing was written")
         return BundleError(
-            f"{self._out} is full: what waits is on it up to seq {through} (of {total} entries); go on with another "
+            f"{self.out} is full: what waits is on it up to seq {through} (of {total} entries); go on with another "
             f"stick and --after {through}"
         )
 

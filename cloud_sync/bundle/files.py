@@ -3,6 +3,15 @@
 import os
 from io import FileIO
 from pathlib import Path
+from typing import Protocol
+
+
+class RawFile(Protocol):
+    """Something that writes a part of what it is given, and says how much."""
+
+    def write(self, content: memoryview, /) -> int | None:
+        """Write some of it."""
+        ...
 
 
 def sync_folder(folder: Path) -> None:
@@ -14,11 +23,11 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_all(file: FileIO, content: bytes) -> None:
+def write_all(file: RawFile, content: bytes) -> None:
     """Write all of it: a full stick takes a part first, and says so at the next try."""
     left = memoryview(content)
     while left:
-        left = left[file.write(left) :]
+        left = left[file.write(left) or 0 :]
 
 
 def replace_file(path: Path, content: bytes) -> None:
