@@ -8,7 +8,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import DatabaseError
 
-from agent import __version__, report
+from agent import __version__, report, stick
 from agent.analysis import AnalysisLoop
 from agent.analytics import create_analyses
 from agent.capture import FrameSlot, Grabber
@@ -63,6 +63,7 @@ class Agent:
                 self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
             )
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
+            self._key = stick.public_key(config.storage.data_dir)
             self._uplink = self._make_uplink()
             self._wire_cameras()
             self._chores = Chores(
@@ -167,6 +168,7 @@ class Agent:
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)
         self._note_start()
+        stick.keep_birth(self._config.storage.data_dir, self._birth())
         if self._config.page.enabled:
             self._supervisor.start("page", self.page.run)
         if self._uplink is not None:
@@ -235,7 +237,8 @@ class Agent:
             self._uplink.notify()
 
     def _birth(self) -> BirthMessage:
-        return report.birth(self._config, self._detector.info, stream=self._outbox.stream, now=self._clock.now())
+        stream, now = self._outbox.stream, self._clock.now()
+        return report.birth(self._config, self._detector.info, stream=stream, now=now, key=self._key)
 
     def _health(self) -> HealthMessage:
         return report.health(

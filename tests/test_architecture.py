@@ -25,6 +25,7 @@ ALLOWED = {
     "replay": {"capture", "detection", "pipeline", "summaries"},
     "supervisor": set(),
     "schedule": set(),
+    "stick": {"store"},
     "machine": set(),
     "systemd": set(),
     "journal": set(),

@@ -49,6 +49,16 @@ def count(text: str) -> int:
     return int(_number(text, int, 1, 10**9))
 
 
+def seq(text: str) -> int:
+    """Read the number of an outbox entry."""
+    return int(_number(text, int, 0, 2**63 - 1))
+
+
+def megabytes(text: str) -> int:
+    """Read the size of a file that fits FAT32."""
+    return int(_number(text, int, 1, 4095))
+
+
 def positive(text: str) -> float:
     """Read a number of seconds."""
     return _number(text, float, 0.001, 1e9)

@@ -1,13 +1,20 @@
 """Commands for sites without a link: bundle export, import, acks, key."""
 
 import argparse
-import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.cli.arguments import megabytes, seq
 from agent.cli.output import Progress, print_json, say
 from agent.clock import SystemClock
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from cloud_sync.bundle import Importer, PartResult
+
+MIB = 1024 * 1024
 
 STORY = """\
 A box without a link is emptied by USB stick:
@@ -80,70 +87,144 @@ def _add_cloud_verbs(verb: Any) -> None:
 
 def _export(options: argparse.Namespace) -> int:
     from agent.config import load_config
-    from agent.identity import load_birth, open_outbox
-    from cloud_sync.bundle import BOX_KEY, export_outbox, load_key
-    from cloud_sync.wire import Box
+    from agent.stick import export
 
     config = load_config(options.config)
-    data = config.storage.data_dir
-    with open_outbox(data) as engine, Progress("entries") as progress:
-        done = export_outbox(
-            engine,
-            options.folder,
-            box=Box(config.box.site, config.box.device),
-            key=load_key(data / BOX_KEY),
-            birth=load_birth(data),
-            now_ms=SystemClock().utc_ms(),
-            after=options.after,
-            part_bytes=options.part_mb * 1024 * 1024,
-            on_progress=progress,
+    with Progress("entries") as progress:
+        done = export(
+            config, options.folder, after=options.after, part_bytes=options.part_mb * MIB, on_progress=progress
         )
     if options.json:
-        print_json(
-            {
-                "bundle": done.bundle,
-                "stream": done.stream,
-                "entries": done.entries,
-                "through": done.through,
-                "unsendable": done.unsendable,
-                "bytes": done.size_bytes,
-                "files": [str(path) for path in done.parts],
-            }
-        )
+        print_json({**asdict(done), "parts": [str(path) for path in done.parts]})
     elif not done.parts:
-        print("the outbox is empty: nothing was written")
+        print("nothing waits in the outbox: nothing was written")
     else:
-        files = ", ".join(path.name for path in done.parts)
-        print(f"{done.entries} entries, {done.size_bytes / 1e6:.1f} MB: {files}")
+        print(f"{done.entries} entries, {done.size_bytes / 1e6:.1f} MB: {', '.join(path.name for path in done.parts)}")
         print("They stay in the outbox until the cloud answers for them.")
     if done.unsendable:
-        say(f"{done.unsendable} entries are no valid messages and were left out; `hedgerow status` counts them later")
+        say(f"{done.unsendable} entries are no valid messages and were left out; the uplink will set them aside")
     return 0
 
 
+def _acks(options: argparse.Namespace) -> int:
+    from agent.config import load_config
+    from agent.stick import take_answers
+
+    config = load_config(options.config)
+    with Progress("seqs") as progress:
+        results = take_answers(config, options.path, on_progress=progress)
+    refused = [problem for problem in results.values() if isinstance(problem, str)]
+    if options.json:
+        print_json(
+            [
+                {"file": str(path), **({"problem": result} if isinstance(result, str) else asdict(result))}
+                for path, result in results.items()
+            ]
+        )
+    for path, result in results.items():
+        if not isinstance(result, str) and not options.json:
+            print(f"{path.name}: {result.entries} entries left the outbox, {result.waiting} wait")
+    for problem in refused:
+        say(f"hedgerow: {problem}")
+    return 1 if refused else 0
+
+
 def _import(options: argparse.Namespace) -> int:
-    from cloud_sync.bundle import Importer, Trust, absent_parts, find_parts, load_key, read_public
+    from cloud_sync.bundle import Importer, Trust, find_parts, load_key, read_public
     from cloud_sync.ingest import open_database
 
-    key = read_public(options.key) if options.key else None
-    answer_key = load_key(options.answer_with) if options.answer_with else None
+    trust = Trust(read_public(options.key) if options.key else None, first_use=options.trust_first_use)
+    key = load_key(options.answer_with) if options.answer_with else None
     paths = find_parts(options.paths)
     engine = open_database(options.database)
-    total = sum(path.stat().st_size for path in paths) // 1024
-    with Progress("KiB") as progress:
-        done = 0
+    try:
+        with Progress("KiB") as progress:
+            count = _Count(sum(path.stat().st_size for path in paths), progress)
+            importer = Importer(engine, trust, utc_ms=SystemClock().utc_ms, on_bytes=count)
+            results = [importer.take(path) for path in paths]
+    finally:
+        engine.dispose()
+    answers = _write_answers(importer, results, key) if key is not None else []
+    return _tell(results, answers, as_json=options.json)
 
-        def count(size: int) -> None:
-            nonlocal done
-            done += size
-            progress(min(done // 1024, total), total)
 
-        importer = Importer(
-            engine, Trust(key, first_use=options.trust_first_use), utc_ms=SystemClock().utc_ms, on_bytes=count
-        )
-        results = [importer.take(path) for path in paths]
-    answers = _answers(importer, results, answer_key) if answer_key else []
-    engine.dispose()
+class _Count:
+    """From sizes of blocks to the progress over all files."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._done, self._total, self._progress = 0, total // 1024, progress
+
+    def __call__(self, size: int) -> None:
+        self._done += size
+        self._progress(min(self._done // 1024, self._total), self._total)
+
+
+def _write_answers(importer: "Importer", results: "list[PartResult]", key: "Ed25519PrivateKey") -> list[Path]:
+    """Write the answers beside the first file of each box."""
+    from cloud_sync.bundle import write_answer
+
+    folders = {
+        (result.header.box, result.header.stream): result.path.parent
+        for result in reversed(results)
+        if result.header is not None
+    }
+    now_ms = SystemClock().utc_ms()
+    return [
+        write_answer(folders[of], of[0], ack, key, now_ms=now_ms) for of, ack in importer.acks.items() if of in folders
+    ]
+
+
+def _tell(results: "list[PartResult]", answers: list[Path], *, as_json: bool) -> int:
+    from cloud_sync.bundle import absent_parts
+
     absent = absent_parts(results)
-    _report_import(results, absent, answers, as_json=options.json)
+    if as_json:
+        parts = [_part_values(result) for result in results]
+        print_json({"parts": parts, "absent": absent, "answers": [str(path) for path in answers]})
+    else:
+        for result in results:
+            if result.header is not None:
+                print(_line(result))
+        for path in answers:
+            print(f"answer for the box: {path}")
+    for result in results:
+        if result.problem:
+            say(f"hedgerow: {result.path} {result.problem}")
+    for line in absent:
+        say(f"hedgerow: {line}")
     return 1 if any(result.problem for result in results) else 0
+
+
+def _part_values(result: "PartResult") -> dict[str, Any]:
+    header = result.header
+    return {
+        "file": str(result.path),
+        "box": f"{header.site}/{header.device}" if header else None,
+        "stream": header.stream if header else None,
+        "bundle": header.bundle if header else None,
+        "part": header.part if header else None,
+        "final": result.final,
+        "entries": result.entries,
+        "new": result.fresh,
+        "quarantined": result.aside,
+        "problem": result.problem or None,
+    }
+
+
+def _line(result: "PartResult") -> str:
+    assert result.header is not None
+    box = f"{result.header.site}/{result.header.device}"
+    aside = f", {result.aside} messages in quarantine" if result.aside else ""
+    return f"{result.path.name}: {box}, {result.entries} entries, {result.fresh} of them new{aside}"
+
+
+def _key(options: argparse.Namespace) -> int:
+    from cloud_sync.bundle import mint_key, public_hex
+
+    made = not options.file.exists()
+    public = public_hex(mint_key(options.file))
+    if options.json:
+        print_json({"public": public, "made": made})
+    else:
+        print(public)
+    return 0

@@ -82,6 +82,20 @@ def read_answer(path: Path, *, key: str, box: Box) -> Answer:
     return answer
 
 
+def find_answers(path: Path, box: Box) -> list[Path]:
+    """Return the answer that was given, or those for this box in a folder.
+
+    Raises:
+        BundleError: There are none.
+    """
+    if not path.is_dir():
+        return [path]
+    found = sorted(path.glob(f"{box.site}-{box.device}-*{ACKS_SUFFIX}"))
+    if not found:
+        raise BundleError(f"{path} holds no answer for {box.site}/{box.device} (*{ACKS_SUFFIX})")
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
     """What an answer came to."""
