@@ -1,8 +1,12 @@
 """Arguments that several commands share, with errors that say what is allowed."""
 
 import argparse
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from agent.clock import SystemClock
 
 if TYPE_CHECKING:
     from cloud_sync.mqtt import BrokerSettings
@@ -57,6 +61,19 @@ def seq(text: str) -> int:
 def megabytes(text: str) -> int:
     """Read the size of a file that fits FAT32."""
     return int(_number(text, int, 1, 4095))
+
+
+def moment(text: str) -> int:
+    """Read a time of UTC, or how long ago it was; return milliseconds since 1970."""
+    ago = re.fullmatch(r"(\d{1,6})([dh])", text)
+    if ago is not None:
+        return SystemClock().utc_ms() - int(ago[1]) * (86_400_000 if ago[2] == "d" else 3_600_000)
+    try:
+        when = datetime.fromisoformat(text)
+        return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        allowed = "allowed: 2026-05-01, 2026-05-01T06:00, 7d or 36h"
+        raise argparse.ArgumentTypeError(f"found {text!r}; {allowed}") from None
 
 
 def positive(text: str) -> float:

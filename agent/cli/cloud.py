@@ -1,12 +1,24 @@
-"""Commands of the cloud: ingest, tap."""
+"""Commands of the cloud: ingest, tap, gaps."""
 
 import argparse
+import json
 import secrets
 from typing import Any
 
-from agent.cli.arguments import broker_options, broker_settings, count
+from agent.cli.arguments import broker_options, broker_settings, count, moment
 from agent.cli.signals import stop_on_signals
 from agent.clock import SystemClock
+from cloud_sync.errors import SyncFatalError
+
+LONGEST_MS = 3660 * 86_400_000
+
+GAPS = """\
+A time T is 2026-05-01 or 2026-05-01T06:00 in UTC, or so many days or hours ago: 7d, 36h.
+
+Each camera has a line a day, a cell an hour:
+  # observed     + partly observed     x blind: watched, and nothing to see, as of a camera that is away
+  . off: box or camera not on     s shed: given up by rule     ? missing: may yet come
+"""
 
 
 def add_commands(command: Any) -> None:
@@ -24,6 +36,17 @@ def add_commands(command: Any) -> None:
     tap.add_argument("--count", type=count, metavar="N", help="end after N messages")
     broker_options(tap)
 
+    gaps = command("gaps", _gaps, "tell what has not come: missing seqs, and each camera's hours", epilog=GAPS)
+    gaps.formatter_class = argparse.RawDescriptionHelpFormatter
+    gaps.add_argument("--database", required=True, metavar="URL", help="the one of `hedgerow ingest`; it is only read")
+    gaps.add_argument("--site", metavar="SITE", help="only this site (default: all)")
+    gaps.add_argument("--device", metavar="DEVICE", help="only boxes of this name (default: all)")
+    gaps.add_argument(
+        "--since", type=moment, default=moment("7d"), metavar="T", help="hours from then on (7d); T as above"
+    )
+    gaps.add_argument("--until", type=moment, default=moment("0h"), metavar="T", help="hours until then (now)")
+    gaps.add_argument("--json", action="store_true", help="print one JSON object a box, each on its line")
+
 
 def _ingest(options: argparse.Namespace) -> int:
     from cloud_sync.ingest import IngestSettings, run_ingest
@@ -40,4 +63,23 @@ def _tap(options: argparse.Namespace) -> int:
 
     settings = TapSettings(broker_settings(options), site=options.site, as_json=options.json, count=options.count)
     run_tap(settings, stop_on_signals(), write=lambda line: print(line, flush=True), utc_ms=SystemClock().utc_ms)
+    return 0
+
+
+def _gaps(options: argparse.Namespace) -> int:
+    from cloud_sync.fleet import LEGEND, gaps_of_boxes, lines_of, open_reader, values_of
+
+    if options.since >= options.until:
+        raise SyncFatalError("--since is not before --until")
+    if options.until - options.since > LONGEST_MS:
+        raise SyncFatalError("--since is more than ten years before --until")
+    engine = open_reader(options.database)
+    asked, now_ms = (options.since, options.until), SystemClock().utc_ms()
+    boxes = 0
+    for gaps in gaps_of_boxes(engine, asked, now_ms=now_ms, site=options.site, device=options.device):
+        boxes += 1
+        print(json.dumps(values_of(gaps)) if options.json else "\n".join(lines_of(gaps)), flush=True)
+    if not options.json:
+        print("\n".join(LEGEND) if boxes else "no box has sent anything, or none of that name")
+    engine.dispose()
     return 0

@@ -121,7 +121,7 @@ class _Export:
         c = outbox.c
         columns = select(c.seq, c.channel, c.boot, c.created_utc_ns, c.body)
         query = columns.where(c.seq > after).order_by(c.seq)
-        for row in self.connection.execution_options(yield_per=READ_ENTRIES).execute(query):
+        for row in self.connection.execute(query, execution_options={"yield_per": READ_ENTRIES}):
             yield Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body)
 
     def _parcels(self, entries: list[Entry]) -> Iterator[Parcel]:
