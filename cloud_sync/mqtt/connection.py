@@ -167,7 +167,7 @@ class Connection:
             reconnect_on_failure=False,
             manual_ack=self._options.manual_ack,
         )
-        logger = logging.Logger("paho", logging.ERROR)
+        logger = logging.Logger("paho", logging.ERROR)  # noqa: LOG001  this connection's alone
         logger.addHandler(self._trouble)
         client.enable_logger(logger)
         client.max_inflight_messages_set(0)  # no queue of its own: the caller keeps to the window
@@ -227,22 +227,21 @@ class Connection:
         return bool(state & (select.POLLIN | _HANG_UP)) or decrypted, bool(state & select.POLLOUT)
 
     def _serve(self, *, readable: bool, writable: bool) -> None:
+        self._pulse = self._pulse or Pulse(time.monotonic(), greeting_s=self._settings.connect_timeout_s)
         code = self._client.loop_read() if readable else MQTTErrorCode.MQTT_ERR_SUCCESS
         if writable and self._client.socket() is not None:
             self._client.loop_write()
         if self._client.socket() is not None:
-            self._keep_alive(heard=readable)
+            self._keep_alive(self._pulse, heard=readable)
         if self._client.socket() is None:  # whether or not paho said so
             self._end(Closed(f"{self._settings.address} ended the connection ({code.name})", None))
 
-    def _keep_alive(self, *, heard: bool) -> None:
+    def _keep_alive(self, pulse: Pulse, *, heard: bool) -> None:
         now_s = time.monotonic()
         self._traffic = read_traffic(self._client.socket()) or self._traffic
-        if self._pulse is None:
-            self._pulse = Pulse(now_s, greeting_s=self._settings.connect_timeout_s)
         if heard:
-            self._pulse.heard(now_s)
-        match self._pulse.look(now_s, self._traffic.acked_bytes):
+            pulse.heard(now_s)
+        match pulse.look(now_s, self._traffic.acked_bytes):
             case Beat.PING:
                 self._client.loop_misc()  # sends one where it finds a keepalive of silence
             case Beat.DEAD:

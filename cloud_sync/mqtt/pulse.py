@@ -19,8 +19,8 @@ class Pulse:
     """Notices a peer that is frozen or gone within ``keepalive_s + ANSWER_S``, and none that is only far away.
 
     paho counts from when it last heard something. On a slow link a ping waits behind what was handed over before,
-    and so does its answer: a broker that takes a large message for half a minute looked dead, was left, and was sent the
-    same message again, for ever. Here time runs only while nothing of ours moves.
+    and so does its answer: a broker that takes a large message for half a minute looked dead, was left, and was sent
+    the same message again, for ever. Here time runs only while nothing of ours moves.
     """
 
     def __init__(self, now_s: float, *, greeting_s: float) -> None:

@@ -48,8 +48,8 @@ class BrokerSettings:
     """How to reach a broker.
 
     Without ``ca_file``, ``mqtts`` trusts the certificate authorities of the system. ``cert_file`` and ``key_file``
-    belong together. The first line of ``password_file`` is the password. ``protocol`` "3.1.1" is for brokers that know no
-    MQTT 5: no reasons, no limits told, no properties.
+    belong together. The first line of ``password_file`` is the password. ``protocol`` "3.1.1" is for brokers that know
+    no MQTT 5: no reasons, no limits told, no properties.
     """
 
     url: str
