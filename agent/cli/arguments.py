@@ -29,6 +29,19 @@ def broker_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="key of the client certificate")
 
 
+def database_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that use the cloud's database beside ``hedgerow ingest``."""
+    parser.add_argument(
+        "--database",
+        required=True,
+        metavar="URL",
+        help="of `hedgerow ingest`: sqlite:///PATH or postgresql://USER@HOST/DATABASE",
+    )
+    parser.add_argument(
+        "--database-password-file", type=Path, metavar="FILE", help="first line is the password of the database"
+    )
+
+
 def broker_settings(options: argparse.Namespace) -> "BrokerSettings":
     """Return what the options say of the broker."""
     from cloud_sync.mqtt import BrokerSettings
@@ -79,6 +92,11 @@ def moment(text: str) -> int:
 def positive(text: str) -> float:
     """Read a number of seconds."""
     return _number(text, float, 0.001, 1e9)
+
+
+def seconds(text: str) -> int:
+    """Read a whole number of seconds, up to a year; 0 is one."""
+    return int(_number(text, int, 0, 366 * 86_400))
 
 
 def share(text: str) -> float:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.arguments import megabytes, seq
+from agent.cli.arguments import database_options, megabytes, seq
 from agent.cli.output import Progress, print_json, say
 from agent.clock import SystemClock
 
@@ -68,7 +68,7 @@ def _add_box_verbs(verb: Any) -> None:
 def _add_cloud_verbs(verb: Any) -> None:
     take = verb("import", _import, "store what is on a stick, as if it had come by network")
     take.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="folders, or single files")
-    take.add_argument("--database", required=True, metavar="URL", help="the one of `hedgerow ingest`")
+    database_options(take)
     take.add_argument("--key", metavar="HEX|FILE", help="the box's public key (default: as it told over the network)")
     take.add_argument(
         "--trust-first-use", action="store_true", help="believe a box whose key is not known, and know it from then on"
@@ -136,7 +136,7 @@ def _import(options: argparse.Namespace) -> int:
     trust = Trust(read_public(options.key) if options.key else None, first_use=options.trust_first_use)
     key = load_key(options.answer_with) if options.answer_with else None
     paths = find_parts(options.paths)
-    engine = open_database(options.database)
+    engine = open_database(options.database, options.database_password_file)
     try:
         with Progress("KiB") as progress:
             count = _Count(sum(path.stat().st_size for path in paths), progress)

@@ -126,7 +126,7 @@ def pack_message(channel: Channel, encoded: Encoded) -> bytes:
 
 
 def messages_of(body: bytes, box: Box) -> Iterator[Arrived]:
-    """Yield the messages of a block, as if the box had published them.
+    """Yield the messages of a block, as a broker that kept them: they say nothing of how the box does now.
 
     Raises:
         BundleError: The block is not what it says; only a faulty writer with the right key makes such.
@@ -142,4 +142,4 @@ def messages_of(body: bytes, box: Box) -> Iterator[Arrived]:
             raise BundleError("has a block whose messages do not fit")
         channel = body[begin - name_bytes : begin].decode("ascii", errors="replace")
         topic = f"{box.topic(Channel.EVENT).removesuffix(Channel.EVENT)}{channel}"
-        yield Arrived(0, 1, topic, body[begin:at], False, ZLIB if compressed else None)
+        yield Arrived(0, 1, topic, body[begin:at], True, ZLIB if compressed else None)

@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from cloud_sync.bundle.blocks import Block, BlockReader, verify
 from cloud_sync.bundle.contents import (
@@ -25,9 +26,10 @@ from cloud_sync.bundle.contents import (
 from cloud_sync.bundle.errors import BundleError
 from cloud_sync.bundle.trust import Trust, check_owner, known_key
 from cloud_sync.errors import SyncFatalError
+from cloud_sync.ingest.committing import CannotStoreError, commit
+from cloud_sync.ingest.database import one_line
 from cloud_sync.ingest.inbox import Incoming, Refused, read
 from cloud_sync.ingest.schema import received
-from cloud_sync.ingest.store import store
 from cloud_sync.mqtt import Arrived
 from cloud_sync.ranges import merge
 from cloud_sync.wire import AckMessage, Box, Channel, Envelope, encode
@@ -96,37 +98,52 @@ class Importer:
         if block.kind != HEADER:
             raise BundleError("has no header")
         header = parse_header(block.body)
-        try:
-            with self.engine.connect() as connection:
-                known = known_key(connection, header)
-                key = self.trust.expected(header, known)
-                verify(block, key)
-                check_owner(connection, header)
-        except DatabaseError as error:
-            raise SyncFatalError(f"cannot read the database: {error.orig}") from error
+        with self._reading() as connection:
+            known = known_key(connection, header)
+            key = self.trust.expected(header, known)
+            verify(block, key)
+            check_owner(connection, header)
         return header, key, [] if known else [_birth(header)]
 
     def _store(self, arrived: list[Arrived], header: Header, result: PartResult) -> None:
         batch = [read(message) for message in arrived]
         spans = [*_spans(batch)]
+        known = self._count_known(header.stream, spans)
         for attempt in range(ATTEMPTS):
             try:
-                with self.engine.begin() as connection:
-                    known = _count_known(connection, header.stream, spans)
-                    acks = store(connection, batch, now_ms=self.utc_ms())
+                acks = commit(self.engine, batch, now_ms=self.utc_ms())
                 break
-            except OperationalError as error:
+            except CannotStoreError as error:
                 if attempt == ATTEMPTS - 1:
-                    raise SyncFatalError(f"the database cannot store now: {error.orig}; try again later") from error
+                    raise SyncFatalError(f"the database cannot store now: {error}; try again later") from error
                 self.wait(FIRST_WAIT_S * 2**attempt)
-            except DatabaseError as error:
-                raise SyncFatalError(f"the database is damaged: {error.orig}") from error
         entries = sum(last - first + 1 for first, last in spans)
         result.entries += entries
         result.fresh += entries - known
         result.aside += sum(isinstance(item, Refused) for item in batch)
         result.last = max([result.last, *(last for _, last in spans)])
         self._note(acks)
+
+    def _count_known(self, stream_id: str, spans: list[tuple[int, int]]) -> int:
+        """Count the seqs in ``spans`` that are stored now."""
+        if not spans:
+            return 0
+        lowest, highest = min(first for first, _ in spans), max(last for _, last in spans)
+        c = received.c
+        query = select(c.first, c.last).where(c.stream == stream_id, c.first <= highest, c.last >= lowest)
+        with self._reading() as connection:
+            known = connection.execute(query).all()
+        return sum(
+            max(0, min(last, row.last) - max(first, row.first) + 1) for first, last in merge(spans) for row in known
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise SyncFatalError(f"cannot read the database: {one_line(error)}") from error
 
     def _note(self, acks: dict[Box, list[AckMessage]]) -> None:
         for box, of_box in acks.items():
@@ -160,17 +177,6 @@ def _birth(header: Header) -> Arrived:
     """Return the birth message as the broker would keep it: no sign of life."""
     encoded = encode(header.birth)
     return Arrived(0, 1, header.box.topic(Channel.BIRTH), encoded.payload, True, encoded.encoding)
-
-
-def _count_known(connection: Connection, stream_id: str, spans: list[tuple[int, int]]) -> int:
-    """Count the seqs in ``spans`` that were stored before."""
-    if not spans:
-        return 0
-    lowest, highest = min(first for first, _ in spans), max(last for _, last in spans)
-    c = received.c
-    query = select(c.first, c.last).where(c.stream == stream_id, c.first <= highest, c.last >= lowest)
-    known = connection.execute(query).all()
-    return sum(max(0, min(last, row.last) - max(first, row.first) + 1) for first, last in merge(spans) for row in known)
 
 
 def _join(before: AckMessage, ack: AckMessage) -> AckMessage:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DBAPIError
 
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.fleet import seqs
@@ -14,6 +14,7 @@ from cloud_sync.fleet.history import BoxHistory, BoxRow, boxes
 from cloud_sync.fleet.hours import Hour, Known, classify
 from cloud_sync.fleet.seqs import Range
 from cloud_sync.fleet.spans import Span, union
+from cloud_sync.ingest.database import one_line
 from cloud_sync.wire import Box
 
 STARTED, STOPPED, CAMERA_STATE = "agent-started", "agent-stopped", "camera-state"
@@ -52,7 +53,7 @@ def gaps_of_boxes(
     """Yield the boxes of a database, one after the other.
 
     Args:
-        engine: See ``open_reader``.
+        engine: For reading.
         asked: From when to when the hours of cameras are told; streams are told whole.
         now_ms: Nothing is told of the future.
         site: Only of this site.
@@ -62,14 +63,16 @@ def gaps_of_boxes(
         SyncFatalError: The database cannot be read.
     """
     asked = (asked[0], min(asked[1], now_ms))
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")  # a look at a box is of one moment
     try:
         with engine.connect() as connection:
             rows = boxes(connection, site=site, name=device)
         for row in rows:
             with engine.connect() as connection:
                 yield _Look(BoxHistory(connection, row.box), row, asked, now_ms).gaps()
-    except DatabaseError as error:
-        raise SyncFatalError(f"the database cannot be read: {str(error.orig).splitlines()[0]}") from error
+    except DBAPIError as error:
+        raise SyncFatalError(f"the database cannot be read: {one_line(error)}") from error
 
 
 class _Look:
