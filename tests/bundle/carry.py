@@ -5,11 +5,12 @@ from random import Random
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, delete, select
 
 from cloud_sync.bundle import Exported, Importer, PartResult, Trust, export_outbox, find_parts
 from cloud_sync.ingest import schema
 from cloud_sync.outbox import append_event, append_evidence, append_shed
+from cloud_sync.outbox.schema import outbox
 from cloud_sync.sqlite import open_sqlite
 from cloud_sync.wire import Box, Channel
 from tests.faults.ends import BOX, BoxEnd, birth_message
@@ -20,24 +21,21 @@ OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 
 
 def fill(box: BoxEnd, rollups: int = 30) -> None:
-    """Commit something of each channel; the last result is awaited."""
+    """Commit something of each channel: with 30 rollups, entries 1 to 33 and 35, which says that 34 was given up."""
     box.add_event("agent-started", version="1")
     box.add_rollups(0, rollups)
     box.add_event("loitering", channel=Channel.ALARM)
     evidence = {"kind": "look-here", "camera": "north", "at_ms": 5, "width": 2, "height": 1, "data": {}}
     box.writer.submit(lambda c: append_evidence(c, evidence, b"\xff\xd8jpeg\xff\xd9", boot=1, created_utc_ns=0))
-    shed = {
-        "at_ms": 5,
-        "channel": "evidence",
-        "became": "nothing",
-        "reason": "bytes",
-        "entries": 1,
-        "size_bytes": 9,
-        "oldest_ms": 1,
-        "newest_ms": 2,
-        "ranges": [[1, 1]],
-    }
-    box.writer.submit(lambda c: append_shed(c, shed, boot=1, created_utc_ns=0)).result(10)
+
+    def give_up(connection: Connection) -> None:
+        seq = append_evidence(connection, evidence, b"another", boot=1, created_utc_ns=0)
+        connection.execute(delete(outbox).where(outbox.c.seq == seq))
+        shed = {"at_ms": 5, "channel": "evidence", "became": "nothing", "reason": "bytes", "entries": 1}
+        shed |= {"size_bytes": 9, "oldest_ms": 1, "newest_ms": 2, "ranges": [[seq, seq]]}
+        append_shed(connection, shed, boot=1, created_utc_ns=0)
+
+    box.writer.submit(give_up).result(10)
 
 
 def many(box: BoxEnd, count: int) -> None:

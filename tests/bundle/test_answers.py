@@ -48,7 +48,7 @@ def test_there_and_back(box: BoxEnd, stick: Path, tmp_path: Path):
     path = write_answer(stick, of, ack, CLOUD_KEY, now_ms=NOW_MS)
     assert find_answers(stick, BOX) == [path]
     assert forget(tmp_path, path) == Settled(entries=34, waiting=1)
-    assert box.waiting() == [35]
+    assert box.waiting() == [36]
     assert forget(tmp_path, path) == Settled(entries=0, waiting=1)
 
 

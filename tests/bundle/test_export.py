@@ -85,7 +85,7 @@ def test_part_of_the_outbox(box: BoxEnd, cloud_database: Engine, stick: Path, tm
     exported = export(tmp_path / "box.db", stick, after=30)
     assert exported.entries == 4
     take(cloud_database, stick)
-    assert received(cloud_database) == [(31, 34)]
+    assert received(cloud_database) == [(31, 35)]
 
 
 def test_folder_that_cannot_be_used(box: BoxEnd, stick: Path, tmp_path: Path):
