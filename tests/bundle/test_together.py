@@ -62,7 +62,9 @@ def test_two_imports_at_once(box: BoxEnd, database: Engine, stick: Path, tmp_pat
     problems: list[str] = []
 
     def work(order: list[Path]) -> None:
-        problems.extend(result.problem for result in take(database, *order) if result.problem)
+        own = open_database(database.url.render_as_string(hide_password=False))
+        problems.extend(result.problem for result in take(own, *order) if result.problem)
+        own.dispose()
 
     threads = [threading.Thread(target=work, args=(order,)) for order in (parts, parts[::-1])]
     for thread in threads:
