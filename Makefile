@@ -36,6 +36,10 @@ bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
 	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
 
+bench-bundle: $(VENV)/.test ## Export and import of a month without a link: rows a second, memory, bytes a row
+	nice $(VENV)/bin/python -m benchmarks.bundle
+.PHONY: bench-bundle
+
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
 

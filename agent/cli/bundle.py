@@ -139,13 +139,25 @@ def _import(options: argparse.Namespace) -> int:
     engine = open_database(options.database, options.database_password_file)
     try:
         with Progress("KiB") as progress:
-            count = _Count(sum(path.stat().st_size for path in paths), progress)
+            count = _Count(sum(map(_size, paths)), progress)
             importer = Importer(engine, trust, utc_ms=SystemClock().utc_ms, on_bytes=count)
             results = [importer.take(path) for path in paths]
     finally:
         engine.dispose()
-    answers = _write_answers(importer, results, key) if key is not None else []
-    return _tell(results, answers, as_json=options.json)
+    answers, problems = _write_answers(importer, results, key) if key is not None else ([], [])
+    problems += [
+        f"the cloud asks {box.site}/{box.device} for a new stream, which it hears over the network: {ack.remint}"
+        for (box, _), ack in importer.acks.items()
+        if ack.remint is not None
+    ]
+    return _tell(results, answers, problems, as_json=options.json)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # the import says what is wrong with it
 
 
 class _Count:
@@ -159,40 +171,37 @@ class _Count:
         self._progress(min(self._done // 1024, self._total), self._total)
 
 
-def _write_answers(importer: "Importer", results: "list[PartResult]", key: "Ed25519PrivateKey") -> list[Path]:
-    """Write the answers beside the first file of each box."""
-    from cloud_sync.bundle import write_answer
+def _write_answers(
+    importer: "Importer", results: "list[PartResult]", key: "Ed25519PrivateKey"
+) -> tuple[list[Path], list[str]]:
+    """Write the answers beside the first file of each stream; return them, and what went wrong."""
+    from cloud_sync.bundle import BundleError, write_answer
 
-    folders = {
-        (result.header.box, result.header.stream): result.path.parent
-        for result in reversed(results)
-        if result.header is not None
-    }
-    now_ms = SystemClock().utc_ms()
-    return [
-        write_answer(folders[of], of[0], ack, key, now_ms=now_ms) for of, ack in importer.acks.items() if of in folders
-    ]
+    written, problems = [], []
+    folders = {(part.header.box, part.header.stream): part.path.parent for part in reversed(results) if part.header}
+    for of, ack in importer.acks.items():
+        try:
+            written.append(write_answer(folders[of], of[0], ack, key, now_ms=SystemClock().utc_ms()))
+        except BundleError as error:
+            problems.append(str(error))
+    return written, problems
 
 
-def _tell(results: "list[PartResult]", answers: list[Path], *, as_json: bool) -> int:
+def _tell(results: "list[PartResult]", answers: list[Path], problems: list[str], *, as_json: bool) -> int:
     from cloud_sync.bundle import absent_parts
 
     absent = absent_parts(results)
+    problems = [*(f"{result.path} {result.problem}" for result in results if result.problem), *problems]
     if as_json:
         parts = [_part_values(result) for result in results]
-        print_json({"parts": parts, "absent": absent, "answers": [str(path) for path in answers]})
+        print_json({"parts": parts, "absent": absent, "answers": [str(path) for path in answers], "problems": problems})
     else:
-        for result in results:
-            if result.header is not None:
-                print(_line(result))
-        for path in answers:
-            print(f"answer for the box: {path}")
-    for result in results:
-        if result.problem:
-            say(f"hedgerow: {result.path} {result.problem}")
-    for line in absent:
+        lines = [_line(result) for result in results if result.header is not None]
+        lines += [f"answer for the box: {path}" for path in answers]
+        print("\n".join(lines), end="\n" if lines else "")
+    for line in [*problems, *absent]:
         say(f"hedgerow: {line}")
-    return 1 if any(result.problem for result in results) else 0
+    return 1 if problems else 0
 
 
 def _part_values(result: "PartResult") -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, NoResultFound
 
 from cloud_sync.bundle.blocks import BlockReader, BlockWriter, verify
 from cloud_sync.bundle.contents import ACK, ACKS, ACKS_SUFFIX, Answer, parse_answer
@@ -133,8 +133,10 @@ def settle(
             settled += outbox.settle(through=through, ranges=ranges).result()
             on_progress(max([through, *(last for _, last in ranges)]), total)
         return Settled(settled, outbox.depth().entries)
+    except NoResultFound:
+        raise BundleError("the box's database has no stream yet: its first start was cut short") from None
     except DatabaseError as error:
-        raise BundleError(f"the box's database cannot be written now: {error.orig}") from error
+        raise BundleError(f"the box's database cannot be used now: {error.orig}") from error
 
 
 def _check(outbox: Outbox, ack: AckMessage) -> None:

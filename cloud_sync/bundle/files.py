@@ -1,6 +1,7 @@
 """Files that outlive a power cut, on sticks that may be pulled."""
 
 import os
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import Protocol
@@ -33,8 +34,13 @@ def write_all(file: RawFile, content: bytes) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Put a file in place of an older one; at each moment there is one or the other, whole."""
     unfinished = path.with_name(f".{path.name}.new")
-    with FileIO(unfinished, "w") as file:
-        write_all(file, content)
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with FileIO(unfinished, "w") as file:
+            write_all(file, content)
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        with suppress(OSError):
+            unfinished.unlink()
+        raise
     sync_folder(path.parent)

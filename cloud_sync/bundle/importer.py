@@ -71,13 +71,12 @@ class Importer:
         """
         result = PartResult(path)
         try:
-            with path.open("rb") as file:
+            with _open(path) as file:
                 self._take(file, result)
         except BundleError as error:
-            kept = f"what is before it, up to seq {result.last}, is stored" if result.entries else "nothing is stored"
-            result.problem = f"{error}; {kept}"
+            result.problem = f"{error}; {_kept(result)}"
         except OSError as error:
-            result.problem = f"cannot be read: {error.strerror}"
+            result.problem = f"cannot be read: {error.strerror}; {_kept(result)}"
         return result
 
     def _take(self, file: BufferedReader, result: PartResult) -> None:
@@ -152,6 +151,16 @@ class Importer:
                 self.acks[box, ack.stream] = ack if before is None else _join(before, ack)
 
 
+def _open(path: Path) -> BufferedReader:
+    if not path.is_file():
+        raise BundleError("is no file")  # a pipe would be waited for
+    return path.open("rb")
+
+
+def _kept(result: PartResult) -> str:
+    return f"what is before it, up to seq {result.last}, is stored" if result.entries else "nothing is stored"
+
+
 def _spans(batch: Iterable[Incoming | Refused]) -> Iterator[tuple[int, int]]:
     """Yield first and last seq of each message that carries data."""
     for item in batch:
@@ -190,7 +199,7 @@ def find_parts(given: Iterable[Path]) -> list[Path]:
     """Return the files to import: those given, and of folders those that are of a bundle.
 
     Raises:
-        BundleError: There are none.
+        BundleError: A folder holds none.
     """
     found: list[Path] = []
     for path in given:
@@ -199,10 +208,8 @@ def find_parts(given: Iterable[Path]) -> list[Path]:
             if not inside:
                 raise BundleError(f"{path} holds no bundle (*{SUFFIX})")
             found += sorted(inside)
-        elif path.exists():
-            found.append(path)
         else:
-            raise BundleError(f"{path} is not there")
+            found.append(path)
     return found
 
 

@@ -32,11 +32,12 @@ def lines_of(gaps: BoxGaps) -> Iterator[str]:
         yield f"  {_stream_line(stream, anew=number > 0)}"
     if not gaps.cameras:
         return
-    width = max(len(name) for name in gaps.cameras)
+    shown = {name: name if name.isprintable() else repr(name) for name in gaps.cameras}  # it goes to a terminal
+    width = max(len(name) for name in shown.values())
     yield f"  {'':{width}} {'':10} {RULER}"
     for name, hours in gaps.cameras.items():
         for day_ms, of_day in groupby(hours, key=lambda hour: hour.start_ms - hour.start_ms % DAY_MS):
-            yield f"  {name:{width}} {_day(day_ms)} {_day_line(day_ms, list(of_day))}"
+            yield f"  {shown[name]:{width}} {_day(day_ms)} {_day_line(day_ms, list(of_day))}"
 
 
 def _stream_line(stream: StreamGaps, *, anew: bool) -> str:

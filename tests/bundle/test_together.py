@@ -1,5 +1,7 @@
 """Stick and network at the same time."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -72,4 +74,30 @@ def test_two_imports_at_once(box: BoxEnd, database: Engine, stick: Path, tmp_pat
     for thread in threads:
         thread.join(60)
     assert problems == []
+    assert contents(database) == expected
+
+
+IMPORTING = """
+import sys
+from pathlib import Path
+from cloud_sync.ingest import open_database
+from tests.bundle.carry import take
+take(open_database(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_import_killed(box: BoxEnd, database: Engine, stick: Path, tmp_path: Path):
+    """An import that is killed at some moment has stored whole blocks; the same import again does the rest."""
+    many(box, 3000)
+    expected = alone(box, tmp_path)
+    export(tmp_path / "box.db", stick)
+    command = [sys.executable, "-c", IMPORTING, database.url.render_as_string(hide_password=False), str(stick)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    eventually(lambda: contents(database)["received"], within_s=30)
+    process.kill()
+    process.wait(10)
+    [(_, first, last)] = contents(database)["received"]
+    assert (first, len(contents(database)["event"])) == (1, last)
+    [result] = take(database, stick)
+    assert (result.problem, result.fresh) == ("", 3000 - last)
     assert contents(database) == expected

@@ -116,7 +116,7 @@ def test_files_that_are_no_bundle(tmp_path: Path, hedgerow):
     wrong.write_bytes(b"\xff\xd8\xff")
     command = ("bundle", "import", "--database", url)
     assert_one_clear_line(hedgerow(*command, wrong), f"{wrong} is no hedgerow bundle; nothing is stored")
-    assert_one_clear_line(hedgerow(*command, tmp_path / "no"), "no is not there")
+    assert_one_clear_line(hedgerow(*command, tmp_path / "no"), "no is no file; nothing is stored")
     assert_one_clear_line(hedgerow(*command, wrong, "--key", "abc"), "cannot read key file abc")
     assert_one_clear_line(hedgerow(*command, wrong, "--key", wrong), "no public key")
 
