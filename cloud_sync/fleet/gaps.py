@@ -85,7 +85,7 @@ class _Look:
     def gaps(self) -> BoxGaps:
         streams = [self._stream(row) for row in self._history.streams()]
         missing = union(self._missing(streams))
-        off = off_spans(self._history.events((STARTED, STOPPED), self._asked), self._asked[1])
+        off = union(self._off())
         cameras = {name: self._hours(name, off, missing) for name in self._cameras}
         return BoxGaps(self._row.box, self._row.state, self._row.last_seen_ms, tuple(streams), cameras)
 
@@ -104,6 +104,19 @@ class _Look:
             given_up=tuple(given_up),
             missing=() if row.remint else tuple(missing),
         )
+
+    def _off(self) -> Iterator[Span]:
+        """Yield when the agent was stopped, by its own word. A start that was no such stop's followed a crash."""
+        events = self._history.events((STARTED, STOPPED), self._asked)
+        for number, stop in enumerate(events):
+            if stop.kind != STOPPED:
+                continue
+            # By number, not by time: a box without a clock starts in 1970, and then nobody knows how long it was off.
+            end_ms = self._history.next_of(STARTED, stop.stream, stop.seq)
+            if end_ms is None:
+                later = (event.at_ms for event in events[number + 1 :] if event.kind == STARTED)
+                end_ms = next(later, self._asked[1])
+            yield stop.at_ms, end_ms
 
     def _hours(self, camera: str, off: list[Span], missing: list[Span]) -> list[Hour]:
         gone, to_come = self._history.shed(camera, self._asked)
@@ -154,23 +167,3 @@ def _grouped(missing: Sequence[Range]) -> Iterator[Range]:
 def state_of(data: str) -> str:
     """Return the state that a camera-state event tells."""
     return str(json.loads(data).get("state", "unknown"))
-
-
-def off_spans(events: Sequence[Any], end_ms: int) -> list[Span]:
-    """Return when the agent was stopped, by its own word.
-
-    Args:
-        events: With at_ms and kind, by time; starts without a stop before them followed a crash, of unknown time.
-        end_ms: A stop without a start after it lasts until then.
-    """
-    spans: list[Span] = []
-    stopped_ms: int | None = None
-    for event in events:
-        if event.kind == STOPPED:
-            stopped_ms = event.at_ms
-        elif stopped_ms is not None:
-            spans.append((stopped_ms, event.at_ms))
-            stopped_ms = None
-    if stopped_ms is not None:
-        spans.append((stopped_ms, end_ms))
-    return union(spans)

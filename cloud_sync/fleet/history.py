@@ -21,6 +21,7 @@ from cloud_sync.ingest.schema import (
     shed_window,
     stream,
 )
+from cloud_sync.ranges import merge
 from cloud_sync.wire import Box
 
 READ_ROWS = 1000
@@ -76,7 +77,7 @@ class BoxHistory:
         """Return the ranges of seqs that never come, by the box's own word."""
         c = shed_range.c
         query = select(c.first, c.last).where(c.stream == stream_id).order_by(c.first)
-        return [(row.first, row.last) for row in self._connection.execute(query)]
+        return merge((row.first, row.last) for row in self._connection.execute(query))
 
     def began_ms(self, stream_id: str) -> int | None:
         """Return when the oldest event of a stream was, by the box's clock."""
@@ -149,13 +150,19 @@ class BoxHistory:
         return self._connection.execute(query).scalar()
 
     def events(self, kinds: tuple[str, ...], asked: Span, *, camera: str | None = None) -> list[Any]:
-        """Return at_ms, kind and data of events in ``asked``, and of the last one before, in order of time."""
+        """Return the events of these kinds in ``asked``, and the last one before, in order of time."""
         c = event.c
-        query = select(c.at_ms, c.kind, c.data).where(self._of_box(event), c.kind.in_(kinds))
+        query = select(c.stream, c.seq, c.at_ms, c.kind, c.data).where(self._of_box(event), c.kind.in_(kinds))
         query = query if camera is None else query.where(c.camera == camera)
         before = query.where(c.at_ms < asked[0]).order_by(c.at_ms.desc(), c.seq.desc()).limit(1)
         inside = query.where(c.at_ms >= asked[0], c.at_ms < asked[1]).order_by(c.at_ms, c.seq)
         return [*self._connection.execute(before), *self._connection.execute(inside)]
+
+    def next_of(self, kind: str, stream_id: str, seq: int) -> int | None:
+        """Return when the next event of a kind was, in the order in which the box numbered them."""
+        c = event.c
+        query = select(c.at_ms).where(c.stream == stream_id, c.seq > seq, c.kind == kind)
+        return self._connection.execute(query.order_by(c.seq).limit(1)).scalar()
 
     def shed(self, camera: str, asked: Span) -> tuple[list[Span], list[Span]]:
         """Return the camera's windows that were given up: those gone, and those whose merged row is not here yet."""

@@ -1,5 +1,6 @@
 """Stretches of time: sorted, apart, ``(begin, end)`` with the end excluded, in any unit."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 Span = tuple[int, int]
@@ -24,9 +25,15 @@ def clip(spans: Iterable[Span], window: Span) -> list[Span]:
     return [(begin, end) for begin, end in pieces if begin < end]
 
 
+def near(spans: Sequence[Span], window: Span) -> Sequence[Span]:
+    """Return the spans that reach into the window, whole."""
+    first = bisect_right(spans, window[0], key=lambda span: span[1])
+    return spans[first : bisect_left(spans, window[1], key=lambda span: span[0])]
+
+
 def common(first: Sequence[Span], second: Sequence[Span]) -> list[Span]:
     """Return what is in both."""
-    return [piece for span in first for piece in clip(second, span)]
+    return [piece for span in first for piece in clip(near(second, span), span)]
 
 
 def without(spans: Sequence[Span], taken: Sequence[Span]) -> list[Span]:
@@ -34,7 +41,7 @@ def without(spans: Sequence[Span], taken: Sequence[Span]) -> list[Span]:
     left: list[Span] = []
     for begin, end in spans:
         at = begin
-        for taken_begin, taken_end in clip(taken, (begin, end)):
+        for taken_begin, taken_end in clip(near(taken, (begin, end)), (begin, end)):
             if at < taken_begin:
                 left.append((at, taken_begin))
             at = taken_end

@@ -150,6 +150,26 @@ def test_camera_taken_away(cloud: Cloud):
     assert [hour.because for hour in cloud.gaps(60, 120).cameras["north"]] == [("unreachable",)]
 
 
+def test_start_without_a_clock(cloud: Cloud):
+    """A box that starts in 1970 and gets its time later was not off while its windows show it blind."""
+    cloud.event(1, "agent-started", 0)
+    cloud.rollups(2, 0, 60)
+    cloud.event(3, "agent-stopped", 60)
+    cloud.event(4, "agent-started", -28_000_000)
+    cloud.rollups(5, 120, 180, share=0.0)
+    assert cloud.hours(0, 180) == [{"observed": 60}, {"off": 60}, {"blind": 60}]
+
+
+def test_stop_inside_a_merged_hour(cloud: Cloud):
+    """Of an hour in one row, what lies between a stop and the next start was off; the rest was blind."""
+    cloud.event(1, "agent-started", 0)
+    cloud.event(2, "agent-stopped", 20)
+    cloud.event(3, "agent-started", 50)
+    cloud.rollups(4, 0, 60, share=0.25, every=60)
+    cloud.event(5, "agent-stopped", 60)
+    assert cloud.hours(0, 60) == [{"observed": 15, "blind": 15, "off": 30}]
+
+
 def test_given_up_and_merged(cloud: Cloud):
     """Windows that are gone are shed, and not missing; merged ones are missing until their row comes, then observed."""
     cloud.event(1, "agent-started", 0)
@@ -159,7 +179,7 @@ def test_given_up_and_merged(cloud: Cloud):
     cloud.event(9, "agent-stopped", 180)
     assert cloud.hours(0, 180) == [{"shed": 60}, {"missing": 60}, {"observed": 60}]
     [stream] = cloud.gaps(0, 180).streams
-    assert (stream.given_up, stream.missing) == (((2, 3), (4, 4)), ((6, 6),))
+    assert (stream.given_up, stream.missing) == (((2, 4),), ((6, 6),))
     cloud.rollups(6, 60, 120, share=0.5, every=60)
     assert cloud.hours(0, 180) == [{"shed": 60}, {"observed": 30, "blind": 30}, {"observed": 60}]
     assert cloud.gaps(0, 180).streams[0].missing == ()
