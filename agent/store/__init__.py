@@ -9,7 +9,8 @@ from agent.store.history import (
     windows_without_place,
 )
 from agent.store.recorder import Recorder
-from agent.store.records import assign_places, delete_older, record_event, record_rollups
+from agent.store.records import assign_places, record_event, record_rollups
+from agent.store.retention import delete_older
 from agent.store.store import DATABASE, Store, is_running, open_store
 from agent.store.stored_status import stored_status, summary_lines
 from agent.store.writer import Writer

@@ -6,37 +6,20 @@ rule, see ``shed``), or kept.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from cloud_sync.outbox.depth import Depth, read_depth
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.quarantine import set_aside
 from cloud_sync.outbox.remint import remint
 from cloud_sync.outbox.schema import outbox, stream
+from cloud_sync.outbox.settling import Settling
+from cloud_sync.outbox.write_queue import WriteQueue
 from cloud_sync.wire import Channel
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
-
-
-class BusyError(Exception):
-    """The writer takes no more work now; the same call may succeed later."""
-
-
-class WriteQueue(Protocol):
-    """The one writer of the box's database."""
-
-    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
-        """Run ``work`` in a write transaction soon; the future ends after the commit, or with the error.
-
-        Raises:
-            BusyError: The queue is full or closed; nothing was queued.
-        """
-        ...
 
 
 class Outbox:
@@ -69,15 +52,14 @@ class Outbox:
         return [Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body) for row in rows]
 
     def settle(self, *, through: int, ranges: Sequence[tuple[int, int]] = ()) -> "Future[int]":
-        """Drop the entries up to ``through`` and in ``ranges`` (both ends included); the result is how many."""
+        """Drop the entries up to ``through`` and in ``ranges`` (both ends included); the result is how many.
 
-        def work(connection: Connection) -> int:
-            settled = connection.execute(delete(outbox).where(outbox.c.seq <= through)).rowcount
-            for first, last in ranges:
-                settled += connection.execute(delete(outbox).where(outbox.c.seq.between(first, last))).rowcount
-            return settled
-
-        return self._writer.submit(work)
+        In transactions of ``SETTLED_AT_ONCE`` entries, between which the writer serves others. Where one fails, those
+        before have left all the same: settling again is no mistake.
+        """
+        settling = Settling([(1, through), *ranges], self._writer)
+        settling.go_on()
+        return settling.outcome
 
     def quarantine(self, seq: int, reason: str) -> "Future[None]":
         """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes."""

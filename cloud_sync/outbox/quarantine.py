@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from cloud_sync.outbox.append import append_shed
 from cloud_sync.outbox.entry import Entry
-from cloud_sync.outbox.losses import shed_fields, windows_of
+from cloud_sync.outbox.losses import Lost, shed_fields, windows_of
 from cloud_sync.outbox.schema import outbox, quarantine, stream
 from cloud_sync.wire import Channel, WindowRow, window_columns_of
 
@@ -46,7 +46,8 @@ def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> N
 
 def _tell(connection: Connection, entry: Entry, reason: str, at_ms: int) -> None:
     windows = _windows_told(entry) if entry.channel is Channel.ROLLUP else set()
-    fields = shed_fields([entry], at_ms=at_ms, became="nothing", reason="rejected", detail=reason, windows=windows)
+    lost = [Lost.of(entry)]
+    fields = shed_fields(lost, at_ms=at_ms, became="nothing", reason="rejected", detail=reason, windows=windows)
     append_shed(connection, fields, boot=entry.boot, created_utc_ns=at_ms * 1_000_000)
 
 
