@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from agent.store.merging import DAY_S, HOUR_S, Window, cameras_with, merge_windows, window_around
+from agent.store.space import free_bytes
 from agent.store.writer import Writer
 from agent.types import Instant
 from cloud_sync.outbox import (
@@ -49,12 +50,12 @@ class Limits:
     # What waits in less is not given up for the disk's sake: somebody else fills it, and this would not save it.
     disk_spare_bytes: int = 16 * 1024 * 1024
 
-    def met(self, depth: Depth, free_bytes: int, *, low_water: bool) -> str | None:
+    def met(self, depth: Depth, free_bytes: int | None, *, low_water: bool) -> str | None:
         """Name the limit that is passed: ``rows``, ``bytes`` or ``disk``; None where there is none.
 
         Args:
             depth: What waits.
-            free_bytes: On the disk, and in the database.
+            free_bytes: On the disk, and in the database; None where that is not known.
             low_water: Whether to go on until there is room again.
         """
         share = LOW_WATER if low_water else 1.0
@@ -62,16 +63,21 @@ class Limits:
             return "rows"
         if depth.size_bytes > share * self.size_bytes:
             return "bytes"
-        if depth.size_bytes > self.disk_spare_bytes and free_bytes < self.disk_free_bytes / share:
-            return "disk"
-        return None
+        is_full = free_bytes is not None and free_bytes < self.disk_free_bytes / share
+        return "disk" if is_full and depth.size_bytes > self.disk_spare_bytes else None
 
 
 class Shedder:
     """One thread calls it, now and then; each step is a transaction of its own on the one writer."""
 
     def __init__(
-        self, read: Engine, writer: Writer, limits: Limits, *, now: Callable[[], Instant], free_bytes: Callable[[], int]
+        self,
+        read: Engine,
+        writer: Writer,
+        limits: Limits,
+        *,
+        now: Callable[[], Instant],
+        disk_free: Callable[[], int | None],
     ) -> None:
         """Take what it works on; nothing runs yet.
 
@@ -80,13 +86,13 @@ class Shedder:
             writer: The box's writer.
             limits: What to keep to.
             now: The time.
-            free_bytes: Free on the disk.
+            disk_free: Bytes free on the disk; None where it does not say.
         """
         self._read = read
         self._writer = writer
         self._limits = limits
         self._now = now
-        self._free_bytes = free_bytes
+        self._disk_free = disk_free
         self._shedding = False
         self._exhausted = False
         self._gone = 0
@@ -109,10 +115,10 @@ class Shedder:
     def _met(self) -> str | None:
         with self._read.connect() as connection:
             depth = read_depth(connection)
-            pages = connection.execute(text("PRAGMA freelist_count")).scalar_one()
-            page_bytes = connection.execute(text("PRAGMA page_size")).scalar_one()
         # Pages that are free inside the database take new rows as well as the disk does.
-        reason = self._limits.met(depth, self._free_bytes() + pages * page_bytes, low_water=self._shedding)
+        on_disk = self._disk_free()
+        free = None if on_disk is None else on_disk + free_bytes(self._read)
+        reason = self._limits.met(depth, free, low_water=self._shedding)
         if reason and not self._shedding:
             self._shedding = True
             log.warning("outbox_over_limit", limit=reason, entries=depth.entries, size_bytes=depth.size_bytes)

@@ -5,7 +5,7 @@ from cloud_sync.outbox.depth import ChannelDepth, Depth, read_depth
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.losses import windows_of
 from cloud_sync.outbox.outbox import Outbox
-from cloud_sync.outbox.quarantine import set_aside
+from cloud_sync.outbox.quarantine import SetAside, read_quarantine, set_aside
 from cloud_sync.outbox.shed import leave_unmerged, oldest_window, shed_merged, shed_oldest
 from cloud_sync.outbox.write_queue import BusyError, WriteQueue
 
@@ -15,6 +15,7 @@ __all__ = [
     "Depth",
     "Entry",
     "Outbox",
+    "SetAside",
     "WriteQueue",
     "append",
     "append_event",
@@ -24,6 +25,7 @@ __all__ = [
     "leave_unmerged",
     "oldest_window",
     "read_depth",
+    "read_quarantine",
     "set_aside",
     "shed_merged",
     "shed_oldest",

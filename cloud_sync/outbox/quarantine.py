@@ -1,8 +1,9 @@
 """Sets aside what can never be sent."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from cloud_sync.outbox.append import append_shed
 from cloud_sync.outbox.entry import Entry
@@ -12,6 +13,25 @@ from cloud_sync.wire import Channel, WindowRow, window_columns_of
 
 KEPT_ROWS = 10_000
 """Beyond, the oldest go: a broker that takes next to nothing would have everything set aside, and the disk filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An entry in the quarantine."""
+
+    stream: str
+    seq: int
+    channel: str
+    created_utc_ns: int
+    size_bytes: int
+    reason: str
+
+
+def read_quarantine(connection: Connection, *, limit: int) -> list[SetAside]:
+    """Return what was set aside last, newest first."""
+    c = quarantine.c
+    query = select(c.stream, c.seq, c.channel, c.created_utc_ns, func.length(c.body), c.reason)
+    return [SetAside(*row) for row in connection.execute(query.order_by(c.id.desc()).limit(limit))]
 
 
 def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> None:
