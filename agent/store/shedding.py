@@ -107,9 +107,9 @@ class Shedder:
         gone = 0
         while (reason := self._met()) and (step := self._step(reason)):
             gone += step
+            self._gone += step
             if self._now().monotonic_ns >= until_ns:
                 break
-        self._gone += gone
         return gone
 
     def _met(self) -> str | None:

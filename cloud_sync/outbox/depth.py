@@ -50,8 +50,8 @@ def _oldest_utc_ns(connection: Connection, channel: str) -> int:
     """
     made = select(outbox.c.created_utc_ns)
     first = made.where(outbox.c.channel == channel).order_by(outbox.c.seq).limit(1)
-    earliest = made.where(outbox.c.window_start_s.is_not(None)).order_by(outbox.c.window_start_s).limit(1)
+    earliest = made.where(outbox.c.window_start_s.is_not(None), outbox.c.channel == channel)
     found: list[int] = [connection.execute(first).scalar_one()]
     if channel == "rollup":
-        found += connection.execute(earliest).scalars()
+        found += connection.execute(earliest.order_by(outbox.c.window_start_s).limit(1)).scalars()
     return min(found)

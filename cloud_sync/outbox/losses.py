@@ -6,7 +6,7 @@ from typing import Any
 
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.ranges import merge
-from cloud_sync.wire import Channel, WindowRow, window_columns_of
+from cloud_sync.wire import Channel, WindowColumns, WindowRow, window_columns_of, window_rows_of
 
 DETAIL_CHARACTERS = 256
 
@@ -60,6 +60,27 @@ def shed_fields(
         "ranges": merge((each.seq, each.seq) for each in lost),
         "windows": columns.model_dump() if columns.camera else None,
     }
+
+
+def joined(fields: dict[str, Any], record: Entry) -> dict[str, Any]:
+    """Return the fields of a record that also tells what a waiting one does, and that this one itself never comes."""
+    earlier = record.fields()
+    windows, before = (window_rows_of(WindowColumns.model_validate(each["windows"])) for each in (fields, earlier))
+    rest = [row for row in before if not any(_covers(longer, row) for longer in windows)]
+    return {
+        **fields,
+        "entries": fields["entries"] + earlier["entries"] + 1,
+        "size_bytes": fields["size_bytes"] + earlier["size_bytes"],
+        "oldest_ms": min(fields["oldest_ms"], earlier["oldest_ms"]),
+        "newest_ms": max(fields["newest_ms"], earlier["newest_ms"]),
+        "ranges": merge((first, last) for first, last in (*fields["ranges"], *earlier["ranges"], (record.seq,) * 2)),
+        "windows": window_columns_of(sorted([*windows, *rest])).model_dump(),
+    }
+
+
+def _covers(longer: WindowRow, row: WindowRow) -> bool:
+    end = longer.start + longer.length
+    return longer.camera == row.camera and longer.start <= row.start and row.start + row.length <= end
 
 
 def windows_of(entry: Entry) -> set[WindowRow]:

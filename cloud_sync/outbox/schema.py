@@ -26,7 +26,7 @@ outbox = Table(
     # JSON: the message without its envelope; the uplink adds that, and may join consecutive rollups into one message.
     Column("body", LargeBinary, nullable=False),
     # Of rollups whose windows have one length and begin in one hour: the earliest start, UTC seconds, and that length.
-    # Such entries can be merged into longer windows. Null for everything else.
+    # Such entries can be merged into longer windows. Of a shed record: what was merged. Null for everything else.
     Column("window_start_s", BigInteger),
     Column("window_s", Integer),
     # An alarm is looked for behind a backlog of weeks.
