@@ -70,10 +70,8 @@ def merge_windows(
     measures = list(_merged_measures(connection, cameras, window))
     for table in (rollup_table, measure_table):
         connection.execute(delete(table).where(*_inside(table, cameras, window), _is_shorter(table, window)))
-    for rollup, revision in rollups:
-        upsert(connection, rollup_table, rollup, revision)
-    for measure, revision in measures:
-        upsert(connection, measure_table, measure, revision)
+    upsert(connection, rollups)
+    upsert(connection, measures)
     _mark(connection, cameras, window)
     return [wire_row(*each) for each in rollups], [wire_measure(*each) for each in measures]
 

@@ -4,16 +4,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from agent.places import Assignment
 from agent.store.merging import HOUR_S, Window, merge_windows, merged_around
-from agent.store.rows import columns_of, fields_of, upsert, wire_measure, wire_row
+from agent.store.rows import fields_of, stored, upsert, wire_measure, wire_row
 from agent.store.schema import event as event_table
-from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
 from agent.summaries import merge, merge_measures
 from agent.types import Event, Instant, MeasureRollup, Rollup
@@ -49,31 +47,23 @@ def record_rollups(
 
 
 def _store_rollup(connection: Connection, part: Rollup) -> RollupRow:
-    stored = _stored(connection, rollup_table, part)
+    before = stored(connection, part)
     whole, revision = part, 1
-    if stored is not None:
-        revision = stored.pop("revision") + 1
-        whole = merge(Rollup(**stored), part)
-    upsert(connection, rollup_table, whole, revision)
+    if before is not None:
+        revision = before.pop("revision") + 1
+        whole = merge(Rollup(**before), part)
+    upsert(connection, [(whole, revision)])
     return wire_row(whole, revision)
 
 
 def _store_measure(connection: Connection, part: MeasureRollup) -> MeasureRow:
-    stored = _stored(connection, measure_table, part)
+    before = stored(connection, part)
     whole, revision = part, 1
-    if stored is not None:
-        revision = stored.pop("revision") + 1
-        whole = merge_measures(MeasureRollup(**stored), part)
-    upsert(connection, measure_table, whole, revision)
+    if before is not None:
+        revision = before.pop("revision") + 1
+        whole = merge_measures(MeasureRollup(**before), part)
+    upsert(connection, [(whole, revision)])
     return wire_measure(whole, revision)
-
-
-def _stored(connection: Connection, table: Table, part: Rollup | MeasureRollup) -> dict[str, Any] | None:
-    """Return the fields of what is stored under the key of ``part``, and its revision."""
-    values = columns_of(part)
-    query = select(table).where(*(column == values[column.name] for column in table.primary_key))
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else fields_of(row)
 
 
 def _merge_again(
@@ -136,10 +126,10 @@ def _assign(connection: Connection, assignment: Assignment) -> Iterator[RollupRo
         c.place == "",
     )
     for row in connection.execute(query).mappings().all():
-        stored = fields_of(row)
-        revision = stored.pop("revision") + 1
-        whole = replace(Rollup(**stored), place=assignment.place)
-        upsert(connection, rollup_table, whole, revision)
+        before = fields_of(row)
+        revision = before.pop("revision") + 1
+        whole = replace(Rollup(**before), place=assignment.place)
+        upsert(connection, [(whole, revision)])
         yield wire_row(whole, revision)
 
 

@@ -1,12 +1,15 @@
 """Summaries as rows: of the database, by column, and of the wire."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Select, Table, bindparam, select
+from sqlalchemy.dialects.sqlite import Insert, insert
 
+from agent.store.schema import measure as measure_table
+from agent.store.schema import rollup as rollup_table
 from agent.types import MeasureRollup, Rollup
 from cloud_sync.wire import MeasureRow, RollupRow
 
@@ -18,7 +21,7 @@ _FIELD_OF = {column: field for field, column in _COLUMN_OF.items()}
 
 def columns_of(part: Rollup | MeasureRollup) -> dict[str, Any]:
     """Return the values of a summary by column."""
-    return {_COLUMN_OF.get(name, name): value for name, value in asdict(part).items()}
+    return {_COLUMN_OF.get(each.name, each.name): getattr(part, each.name) for each in fields(part)}
 
 
 def fields_of(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -26,10 +29,32 @@ def fields_of(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {_FIELD_OF.get(name, name): value for name, value in row.items()}
 
 
-def upsert(connection: Connection, table: Table, whole: Rollup | MeasureRollup, revision: int) -> None:
-    """Write a summary in place of what is stored under its key."""
-    values = {**columns_of(whole), "revision": revision}
-    connection.execute(insert(table).values(values).on_conflict_do_update(set_=values))
+def stored(connection: Connection, part: Rollup | MeasureRollup) -> dict[str, Any] | None:
+    """Return the fields of what is stored under the key of ``part``, and its revision."""
+    row = connection.execute(_by_key(_table_of(part)), columns_of(part)).mappings().one_or_none()
+    return None if row is None else fields_of(row)
+
+
+def upsert(connection: Connection, wholes: Sequence[tuple[Rollup | MeasureRollup, int]]) -> None:
+    """Write summaries of one kind with their revisions, each in place of what is stored under its key."""
+    if wholes:
+        rows = [{**columns_of(whole), "revision": revision} for whole, revision in wholes]
+        connection.execute(_replacing(_table_of(wholes[0][0])), rows)
+
+
+def _table_of(part: Rollup | MeasureRollup) -> Table:
+    return rollup_table if isinstance(part, Rollup) else measure_table
+
+
+@cache  # a statement takes longer to build than to run
+def _by_key(table: Table) -> Select[Any]:
+    return select(table).where(*(column == bindparam(column.name) for column in table.primary_key))
+
+
+@cache
+def _replacing(table: Table) -> Insert:
+    added = insert(table)
+    return added.on_conflict_do_update(set_={column.name: added.excluded[column.name] for column in table.c})
 
 
 def wire_row(whole: Rollup, revision: int) -> RollupRow:
