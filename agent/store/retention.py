@@ -7,7 +7,7 @@ from agent.store.schema import event as event_table
 from agent.store.schema import measure as measure_table
 from agent.store.schema import merged
 from agent.store.schema import rollup as rollup_table
-from cloud_sync.outbox.schema import outbox
+from cloud_sync.outbox.schema import channel_by_window, outbox
 from cloud_sync.wire import Channel
 
 CHUNK_ROWS = 5000
@@ -23,7 +23,7 @@ def delete_older(connection: Connection, before_utc_ns: int) -> int:
     """
     before_s = before_utc_ns // 1_000_000_000 // DAY_S * DAY_S
     day = outbox.c.window_start_s - outbox.c.window_start_s % DAY_S
-    waiting = select(day).where(outbox.c.window_start_s < before_s, outbox.c.channel == Channel.ROLLUP)
+    waiting = select(day).where(outbox.c.window_start_s < before_s, channel_by_window == Channel.ROLLUP)
     kept = set(connection.execute(waiting.distinct()).scalars())
     gone = 0
     for table in (merged, rollup_table, measure_table):

@@ -39,6 +39,10 @@ Index(
     sqlite_where=outbox.c.window_start_s.is_not(None),
 )
 
+channel_by_window = outbox.c.channel.concat("")
+"""The channel, where entries are looked for by their windows: compared plainly, it would have SQLite go through all
+entries of the channel, by the other index."""
+
 total = Table(
     "outbox_total",
     metadata,

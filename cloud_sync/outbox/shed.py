@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, func, or_, select, update
 from cloud_sync.outbox.append import append_shed
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.losses import Lost, joined, shed_fields
-from cloud_sync.outbox.schema import outbox
+from cloud_sync.outbox.schema import channel_by_window, outbox
 from cloud_sync.wire import Channel, WindowRow
 
 AT_ONCE = 500
@@ -55,7 +55,7 @@ def oldest_window(connection: Connection, *, length_s: int, spare_from_s: int, s
     """
     c = outbox.c
     shorter = (
-        c.channel == Channel.ROLLUP,
+        channel_by_window == Channel.ROLLUP,
         c.window_start_s.is_not(None),
         c.window_s < length_s,
         or_(c.window_start_s < spare_from_s, c.window_start_s >= spare_to_s),
@@ -109,7 +109,7 @@ def _records_inside(connection: Connection, start_s: int, length_s: int) -> list
     """Return the waiting records of merges inside a window, as long as they name no more than one message should."""
     c = outbox.c
     inside = (c.window_start_s.between(start_s, start_s + length_s - 1), c.window_s <= length_s)
-    rows = connection.execute(select(outbox).where(*inside, c.channel == Channel.SHED).order_by(c.seq)).all()
+    rows = connection.execute(select(outbox).where(*inside, channel_by_window == Channel.SHED).order_by(c.seq)).all()
     records = [Entry(row.seq, Channel.SHED, row.boot, row.created_utc_ns, row.body) for row in rows]
     named = accumulate(len(record.fields()["ranges"]) for record in records)
     return [record for record, ranges in zip(records, named, strict=True) if ranges <= RANGES_JOINED]

@@ -143,7 +143,7 @@ def test_no_question_reads_the_whole_outbox(box: BoxEnd) -> None:
             if statement.startswith(("SELECT", "DELETE", "UPDATE"))
             for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
         ]
-    whole = [plan for plan in plans if plan[1].split()[:2] == ["SCAN", "outbox"]]
+    whole = [plan for plan in plans if plan[1].split()[:2] == ["SCAN", "outbox"] or "TEMP B-TREE" in plan[1]]
     assert len(plans) > 10
     assert whole == []
 
