@@ -66,7 +66,7 @@ def oldest_window(connection: Connection, *, length_s: int, spare_from_s: int, s
         return []
     start_s = found - found % length_s
     in_window = select(outbox).where(*shorter, c.window_start_s.between(start_s, start_s + length_s - 1))
-    rows = connection.execute(in_window.order_by(c.window_start_s, c.seq).limit(AT_ONCE)).all()
+    rows = connection.execute(in_window.order_by(c.window_start_s, c.window_s, c.seq).limit(AT_ONCE)).all()
     return [Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body) for row in rows]
 
 
