@@ -92,7 +92,7 @@ function showCamera(camera, status) {
   images.told(camera.camera, live.viewers);
 }
 
-function showLink({ link, outbox, live }) {
+function showLink({ link, outbox, set_aside: last, live }) {
   const state = linkState(link);
   tone($("link-state"), state.tone);
   say($("link-state"), state.words);
@@ -107,6 +107,7 @@ function showLink({ link, outbox, live }) {
     ["Sent since start", on ? `${plural(link.sent_messages, "message")}, ${bytes(link.sent_bytes)}` : ""],
     ["Connected since start", on ? plural(link.connects, "time") : ""],
     ["Laid aside, cannot be sent", outbox.quarantined ? plural(outbox.quarantined, "message") : "", "warn"],
+    ["Why, of the last", last ? `${last.channel}: ${last.reason}` : "", "warn"],
   ]);
 }
 
