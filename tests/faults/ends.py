@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select
 
 from agent.store import Writer
-from cloud_sync.ingest import IngestSettings, open_database, run_ingest
+from cloud_sync.ingest import IngestSettings, open_database, open_for_reading, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.outbox import Outbox, append, append_event, append_rollups
@@ -190,10 +190,11 @@ class BoxEnd:
 class CloudEnd:
     """A cloud database, and an ingest worker while one runs."""
 
-    def __init__(self, path: Path) -> None:
-        self.url = f"sqlite:///{path}"
+    def __init__(self, where: Path | str) -> None:
+        """Make the database: an SQLite file, or the one at an address."""
+        self.url = where if isinstance(where, str) else f"sqlite:///{where}"
         open_database(self.url).dispose()
-        self._read = open_sqlite(path, write=False)
+        self._read = open_for_reading(self.url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
