@@ -157,7 +157,7 @@ def _of_another_stream(answered: str, own: str) -> BundleError:
 
 
 def _portions(ack: AckMessage, settled_through: int) -> Iterator[tuple[int, list[tuple[int, int]]]]:
-    """Cut an ack into ones of which none drops more than some thousands of entries."""
+    """Cut an ack into ones of which none drops more than some thousands of entries: between them progress is told."""
     for through in range(settled_through + SEQS_AT_ONCE, ack.through, SEQS_AT_ONCE):
         yield through, []
     yield ack.through, []

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.fleet import seqs
-from cloud_sync.fleet.history import BoxHistory, BoxRow, boxes
+from cloud_sync.fleet.history import BoxHistory, boxes
 from cloud_sync.fleet.hours import Hour, Known, classify
 from cloud_sync.fleet.seqs import Range
 from cloud_sync.fleet.spans import Span, union
@@ -67,10 +67,11 @@ def gaps_of_boxes(
         engine = engine.execution_options(isolation_level="REPEATABLE READ")  # a look at a box is of one moment
     try:
         with engine.connect() as connection:
-            rows = boxes(connection, site=site, name=device)
-        for row in rows:
+            found = boxes(connection, site=site, name=device)
+        for box in found:
             with engine.connect() as connection:
-                yield _Look(BoxHistory(connection, row.box), row, asked, now_ms).gaps()
+                gaps = _Look(box, BoxHistory(connection, box), asked, now_ms).gaps()
+            yield gaps
     except DBAPIError as error:
         raise SyncFatalError(f"the database cannot be read: {one_line(error)}") from error
 
@@ -78,22 +79,23 @@ def gaps_of_boxes(
 class _Look:
     """At one box, in one transaction."""
 
-    def __init__(self, history: BoxHistory, row: BoxRow, asked: Span, now_ms: int) -> None:
-        self._history, self._row, self._asked, self._now_ms = history, row, asked, now_ms
-        self._cameras = sorted(history.cameras() | set(row.birth.get("cameras", ())))
+    def __init__(self, box: Box, history: BoxHistory, asked: Span, now_ms: int) -> None:
+        self._box, self._history, self._asked, self._now_ms = box, history, asked, now_ms
+        self._told = history.told()
+        self._cameras = sorted(history.cameras() | set(self._told.birth.get("cameras", ())))
 
     def gaps(self) -> BoxGaps:
         streams = [self._stream(row) for row in self._history.streams()]
         missing = union(self._missing(streams))
         off = union(self._off())
         cameras = {name: self._hours(name, off, missing) for name in self._cameras}
-        return BoxGaps(self._row.box, self._row.state, self._row.last_seen_ms, tuple(streams), cameras)
+        return BoxGaps(self._box, self._told.state, self._told.last_seen_ms, tuple(streams), cameras)
 
     def _stream(self, row: Any) -> StreamGaps:
         received = list(self._history.received(row.id))
         given_up = self._history.given_up(row.id)
-        born = self._row.birth.get("stream") == row.id
-        missing = seqs.gaps(received, next_seq=self._row.birth.get("next_seq") if born else None)
+        born = self._told.birth.get("stream") == row.id
+        missing = seqs.gaps(received, next_seq=self._told.birth.get("next_seq") if born else None)
         return StreamGaps(
             id=row.id,
             first_seen_ms=row.first_seen_ms,

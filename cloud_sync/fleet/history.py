@@ -29,25 +29,21 @@ LONGEST_MS = LONG_S[-1] * 1000
 
 
 @dataclass(frozen=True, slots=True)
-class BoxRow:
-    """A box as it showed itself last."""
+class Told:
+    """How a box showed itself last."""
 
-    box: Box
     state: str | None
     last_seen_ms: int | None
     birth: dict[str, Any]  # empty: none came
 
 
-def boxes(connection: Connection, *, site: str | None, name: str | None) -> list[BoxRow]:
-    """Return the boxes, by name."""
+def boxes(connection: Connection, *, site: str | None, name: str | None) -> list[Box]:
+    """Return the names of the boxes, in order."""
     c = device.c
-    query = select(c.site, c.device, c.state, c.last_seen_ms, c.birth).order_by(c.site, c.device)
+    query = select(c.site, c.device).order_by(c.site, c.device)
     query = query if site is None else query.where(c.site == site)
     query = query if name is None else query.where(c.device == name)
-    return [
-        BoxRow(Box(row.site, row.device), row.state, row.last_seen_ms, json.loads(row.birth) if row.birth else {})
-        for row in connection.execute(query)
-    ]
+    return [Box(row.site, row.device) for row in connection.execute(query)]
 
 
 class BoxHistory:
@@ -59,6 +55,12 @@ class BoxHistory:
 
     def _of_box(self, table: Any) -> Any:
         return and_(table.c.site == self._box.site, table.c.device == self._box.device)
+
+    def told(self) -> Told:
+        """Return what the box said of itself last."""
+        query = select(device.c.state, device.c.last_seen_ms, device.c.birth).where(self._of_box(device))
+        row = self._connection.execute(query).one()
+        return Told(row.state, row.last_seen_ms, json.loads(row.birth) if row.birth else {})
 
     def streams(self) -> list[Any]:
         """Return id, first_seen_ms and remint of each stream, oldest first."""

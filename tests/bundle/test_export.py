@@ -181,7 +181,7 @@ def test_killed_while_it_writes(box: BoxEnd, cloud_database: Engine, stick: Path
 def test_memory_stays_flat(box: BoxEnd, stick: Path, tmp_path: Path):
     """The memory that an export takes does not follow the size of the outbox."""
     peaks = []
-    for size in (500, 8_000):
+    for size in (500, 4_000):
         many(box, size)
         code = (
             "import sys, tracemalloc; from pathlib import Path; from tests.bundle.carry import export\n"
