@@ -85,7 +85,7 @@ def add_commands(command: Any) -> None:
     gaps.add_argument("--site", metavar="SITE", help="only this site (default: all)")
     gaps.add_argument("--device", metavar="DEVICE", help="only boxes of this name (default: all)")
     gaps.add_argument(
-        "--since", type=moment, default=moment("7d"), metavar="T", help="hours from then on (7d); T as above"
+        "--since", type=moment, default=moment("7d"), metavar="T", help="hours from then on (7d); T as below"
     )
     gaps.add_argument("--until", type=moment, default=moment("0h"), metavar="T", help="hours until then (now)")
     gaps.add_argument("--json", action="store_true", help="print one JSON object a box, each on its line")
