@@ -141,6 +141,8 @@ def test_no_room(box: BoxEnd, cloud_database: Engine, stick: Path, tmp_path: Pat
     words = ran.stdout.split("up to seq ")
     assert len(words) == 2, ran.stdout
     through = int(words[1].split()[0])
+    [partial] = stick.iterdir()
+    assert partial.stat().st_size < room, "the piece of a block that did not fit gives its room back"
     [result] = take(cloud_database, stick)
     assert (result.entries, result.last) == (through, through)
     assert "cut short" in result.problem

@@ -42,6 +42,9 @@ def test_everything_that_waits_arrives(box: BoxEnd, database: Engine, stick: Pat
             expected_rollups(30)
         )
         assert connection.execute(select(schema.evidence.c.jpeg)).scalar_one() == b"\xff\xd8jpeg\xff\xd9"
+        assert connection.execute(select(schema.device.c.last_seen_ms)).scalar_one() is None, (
+            "a stick is no sign of life"
+        )
     assert box.waiting() == [*range(1, 34), 35]
     assert part.name == f"orchard-box-1-20231114T221320Z-{result.header.bundle[:8]}-001.hedgerow"
 

@@ -130,6 +130,15 @@ def test_entry_held_back(cloud: Cloud):
     assert cloud.hours(0, 240) == [{"observed": 60}, {"observed": 60}, {"off": 60}, {"observed": 60}]
 
 
+def test_window_told_after_an_event_inside_it(cloud: Cloud):
+    """A missing entry may hold the window in which the event before it was: a window is told when it is over."""
+    cloud.event(1, "agent-started", 0)
+    cloud.rollups(2, 0, 59)
+    cloud.event(3, "k", 59.5)
+    cloud.event(5, "agent-stopped", 60)
+    assert cloud.hours(0, 60) == [{"observed": 59, "missing": 1}]
+
+
 def test_box_that_is_silent(cloud: Cloud):
     """After the last word of a box all is missing, for it may go on without a link; unless that word was good-bye."""
     cloud.event(1, "agent-started", 0)
