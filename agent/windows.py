@@ -1,4 +1,4 @@
-"""Upload windows: when a box may be online, by cron expressions. APScheduler's trigger knows time zones and their leaps."""
+"""Upload windows: when a box may be online, by cron expressions. APScheduler knows time zones and their leaps."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta

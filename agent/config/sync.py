@@ -45,9 +45,7 @@ class SyncConfig(Section):
     @classmethod
     def _enough_to_say_anything(cls, daily_bytes: int) -> int:
         if 0 < daily_bytes < LEAST_DAILY_BYTES:
-            raise ValueError(
-                f"{daily_bytes} is less than a connection costs; allowed: 0, or {LEAST_DAILY_BYTES} and up"
-            )
+            raise ValueError(f"{daily_bytes} is less than a day needs; allowed: 0, or from {LEAST_DAILY_BYTES}")
         return daily_bytes
 
     @model_validator(mode="after")

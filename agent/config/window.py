@@ -33,9 +33,7 @@ class WindowConfig(Section):
     def _cron_expression(cls, cron: str) -> str:
         fields = cron.split()
         if len(fields) != 5:
-            raise ValueError(
-                f"{cron!r} has {len(fields)} fields; allowed: minute hour day month weekday, as '0 2 * * *'"
-            )
+            raise ValueError(f"{cron!r} has {len(fields)} fields; allowed: minute hour day month weekday")
         if any(character.isdigit() for character in fields[4]):
             # Sunday is 0 for cron and 6 for APScheduler: a box that is online on the wrong day is found out late.
             raise ValueError(f"weekday {fields[4]!r}; allowed: names, as mon, mon-fri or sat,sun")

@@ -48,7 +48,7 @@ def test_several_windows_are_open_together() -> None:
 
 
 def test_window_is_meant_in_its_time_zone() -> None:
-    """Two o'clock in Berlin is midnight UTC in summer and one o'clock in winter; without a zone it is two o'clock UTC."""
+    """Two o'clock in Berlin is midnight UTC in summer, and one o'clock in winter."""
     berlin = WindowConfig(cron="0 2 * * *", minutes=10, timezone="Europe/Berlin")
     assert opens("2026-07-01 20:00", berlin) == "2026-07-02 00:00"
     assert opens("2026-12-01 20:00", berlin) == "2026-12-02 01:00"
