@@ -111,7 +111,7 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
         f"outbox     {waiting['entries']} entries waiting"
         + (f", the oldest for {waiting['oldest_s']} s" if waiting["entries"] else "")
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
-        f"link       {today['sent_bytes'] / 1e3:.1f} kB sent, {today['received_bytes'] / 1e3:.1f} kB received today (UTC)",
+        f"link       {today['sent_bytes'] / 1e3:.1f} kB sent, {today['received_bytes'] / 1e3:.1f} kB received today",
     ]
     last_seen = "" if status["running"] else "last seen "
     lines += [
