@@ -103,6 +103,7 @@ class BoxEnd:
 
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
+        self.clock_error_ms = 0  # what the box's wall clock is wrong by
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -157,7 +158,7 @@ class BoxEnd:
             boot=1,
             birth=lambda: birth_message(self.outbox.stream),
             health=health_message,
-            utc_ms=utc_ms,
+            utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
         self._uplink_thread = threading.Thread(target=self.uplink.run, args=(self._stop_uplink, lambda: None))
         self._uplink_thread.start()
