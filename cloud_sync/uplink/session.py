@@ -204,8 +204,9 @@ class Session:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
             return []
         everything = self._flights.has_room() and self._flights.may_send_data()
-        channels = self._permit.channels if everything else set(self._permit.channels) & {Channel.ALARM}
-        return [channel for channel in channels if self._last.parking.allows(channel, now_s)]
+        affordable = self._last.budget.channels(self._flights.handed_bytes) if everything else ONLY_ALARMS
+        permitted = set(self._permit.channels).intersection(affordable)
+        return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
 
     def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
         mid = self._connection.publish(message)

@@ -64,13 +64,13 @@ def test_spent_budget_stops_all_but_alarms(mosquitto: Mosquitto, box: BoxEnd, cl
     cloud.start(mosquitto.url)
     for first in range(0, 3000, 500):
         box.add_rollups(first, 500).result(30)
-    settings = fast_settings(mosquitto.url, daily_bytes=40_000)
+    settings = fast_settings(mosquitto.url, daily_bytes=100_000, join_bytes=1)
     uplink = box.start_uplink(settings)
     eventually(lambda: "rollup wait until tomorrow" in uplink.status().detail)
     time.sleep(0.5)
     left = len(box.waiting())
     assert 0 < left < 3000
-    assert 0.8 * 40_000 <= uplink.status().today_bytes < 40_000 + settings.window_bytes
+    assert 80_000 <= uplink.status().today_bytes < 90_000
     box.add_event("fire", channel=Channel.ALARM).result(5)
     eventually(lambda: cloud.count(cloud_schema.event) == 1)
     assert len(box.waiting()) == left
