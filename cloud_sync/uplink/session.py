@@ -26,8 +26,8 @@ LOOK_EVERY_S = 5.0
 """The outbox is looked at this often even if nobody says that there is news."""
 NO_SUBSCRIBERS = 0x10
 REFUSED = 0x80
-NEVER = {0x95, 0x99}
-"""PUBACK reasons that can never become better: packet too large, payload format invalid."""
+NEVER = 0x99
+"""The one PUBACK reason that can never become better: payload format invalid. What is too large ends the connection."""
 
 
 @dataclass(slots=True)
@@ -233,7 +233,7 @@ class Session:
         self._note_complaint(flight, event)
         if not flight.awaits_cloud:
             return
-        if event.code in NEVER:
+        if event.code == NEVER:
             self._reject(flight, event.text)
         elif event.code >= REFUSED:
             self._retry(flight, now_s)

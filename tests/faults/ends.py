@@ -15,7 +15,7 @@ from agent.store import Writer
 from cloud_sync.ingest import IngestSettings, open_database, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox, append, append_event, append_rollups
+from cloud_sync.outbox import Outbox, append, append_event, append_evidence, append_rollups
 from cloud_sync.outbox.schema import metadata, outbox, stream
 from cloud_sync.outbox.schema import quarantine as box_quarantine
 from cloud_sync.sqlite import open_sqlite
@@ -134,6 +134,11 @@ class BoxEnd:
         fields = {"kind": kind, "camera": None, "at_ms": 1, "data": data}
         return self.writer.submit(
             lambda connection: append_event(connection, fields, boot=1, created_utc_ns=0, channel=channel)
+        )
+
+    def add_evidence(self, fields: dict[str, Any], jpeg: bytes) -> "Future[int]":
+        return self.writer.submit(
+            lambda connection: append_evidence(connection, fields, jpeg, boot=1, created_utc_ns=0)
         )
 
     def add_raw(self, channel: Channel, body: bytes) -> "Future[int]":
