@@ -113,7 +113,7 @@ def test_key_of_another_certificate_is_told(make_mosquitto: MakeMosquitto, autho
 def test_password_changed_while_running(
     make_mosquitto: MakeMosquitto, require: Callable[[str], str], box: BoxEnd, tmp_path: Path
 ) -> None:
-    """The next connection reads the file again: a changed password needs no restart, and until then the reason is told."""
+    """A changed password needs no restart: each connection reads the file again, and until then the reason is told."""
     passwords, secret = tmp_path / "passwords", tmp_path / "secret"
     set_password = [require("mosquitto_passwd"), "-b", "-c", str(passwords), "box"]
     subprocess.run([*set_password, "first"], check=True)
