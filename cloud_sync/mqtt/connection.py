@@ -13,7 +13,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ from cloud_sync.mqtt.explain import explain
 from cloud_sync.mqtt.outgoing import Outgoing
 from cloud_sync.mqtt.pulse import Beat, Pulse
 from cloud_sync.mqtt.settings import BrokerSettings
-from cloud_sync.mqtt.tcp import Traffic, read_traffic, tune
+from cloud_sync.mqtt.tcp import Traffic, cork, read_traffic, tune
 from cloud_sync.mqtt.wake import Wake
 from cloud_sync.wire import ENCODING_PROPERTY
 
@@ -128,6 +129,17 @@ class Connection:
             message.topic, message.encoded.payload, qos=1, retain=message.retain, properties=properties
         )
         return info.mid
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is published within in as few IP packets as there can be; small ones each cost 52 bytes more."""
+        sock = self._client.socket()
+        cork(sock, on=True)
+        try:
+            yield
+        finally:
+            if self._client.socket() is sock:
+                cork(sock, on=False)
 
     def subscribe(self, *filters: str) -> int:
         """Subscribe at QoS 1; return the id that ``Subscribed`` will carry, 0 where there is no connection any more."""

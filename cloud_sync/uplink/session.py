@@ -128,10 +128,11 @@ class Session:
         if self._leaving:
             return  # our own last words come back to us: they are not to be contradicted
         self._look_at_claim(now_s)
-        while self._announcements and self._flights.has_room_for_alarm():
-            self._hand_over(*self._announcements.popleft(), now_s)
-        if self.holds_name:
-            self._send(now_s)
+        with self._connection.together():
+            while self._announcements and self._flights.has_room_for_alarm():
+                self._hand_over(*self._announcements.popleft(), now_s)
+            if self.holds_name:
+                self._send(now_s)
 
     def say_last(self, message: Outgoing, now_s: float) -> bool:
         """Send the last message of a clean end, if there is room for it; return whether."""
@@ -198,7 +199,14 @@ class Session:
             self._last.newest_seq = max(self._last.newest_seq, parcel.last)
             self._last.budget.sent_data(parcel.size_bytes)
             self._last.parking.sent(parcel.channel)
-            self._hand_over(parcel.channel, parcel.message, now_s, first=parcel.first, last=parcel.last)
+            self._hand_over(
+                parcel.channel,
+                parcel.message,
+                now_s,
+                first=parcel.first,
+                last=parcel.last,
+                size_bytes=parcel.size_bytes,
+            )
 
     def _channels_now(self, now_s: float) -> list[Channel]:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
@@ -208,9 +216,11 @@ class Session:
         permitted = set(self._permit.channels).intersection(affordable)
         return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
 
-    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
+    def _hand_over(
+        self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0, size_bytes: int = 0
+    ) -> None:
         mid = self._connection.publish(message)
-        self._flights.add(mid, Flight(channel, first, last, message.packet_bytes(), now_s))
+        self._flights.add(mid, Flight(channel, first, last, size_bytes or message.packet_bytes(), now_s))
         self._last.sent_messages += 1
         self._last.sent_bytes += len(message.encoded.payload)
 
