@@ -239,6 +239,7 @@ class Connection:
         return bool(state & (select.POLLIN | _HANG_UP)) or decrypted, bool(state & select.POLLOUT)
 
     def _serve(self, *, readable: bool, writable: bool) -> None:
+        self._traffic = read_traffic(self._client.socket()) or self._traffic  # before a read that may find the end
         self._pulse = self._pulse or self._new_pulse()
         code = self._client.loop_read() if readable else MQTTErrorCode.MQTT_ERR_SUCCESS
         if writable and self._client.socket() is not None:

@@ -81,7 +81,6 @@ class Session:
         lasting.complaints.clear()
         lasting.parking.new_connection()
         lasting.window_bytes.new_link()
-        lasting.budget.new_connection()
         self._claim = Claim(announcer.instance, answer_s=settings.claim_answer_s, now_s=now_s)
         self._acks_mid = connection.subscribe(announcer.box.topic(Channel.ACK))
         connection.subscribe(announcer.box.topic(Channel.STATE))
