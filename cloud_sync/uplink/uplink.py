@@ -170,6 +170,7 @@ class Uplink:
             goodbye = self._say_goodbye(connection)
             return Closed("stopped", None)
         finally:
+            self._last.settler.step(self._now_s(), hurry=True)
             self._budget.note(connection.traffic)
             self._budget.step(self._now_s(), flush=True)
             connection.close(goodbye=goodbye)
