@@ -69,7 +69,7 @@ class Settler:
             if not self._running.done():
                 return
             self._finish(self._running.exception(), now_s)
-        if now_s < self._retry_at_s or (now_s < self._rested_at_s and not hurry):
+        if now_s < self._retry_at_s or (now_s < self._rested_at_s and not (hurry or self._aside)):
             return
         try:
             self._start()
