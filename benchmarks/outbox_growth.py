@@ -124,7 +124,7 @@ def main() -> None:
         writing.start()
         try:
             compare(box, [size for size in SIZES if size < most] + [most])
-            limit = most * 99 // 100
+            limit = box.outbox.depth().entries * 99 // 100
             rate, longest_ms = box.shed(limit)
             depth = box.outbox.depth()
             print(f"bounded to {limit}: {depth.entries} entries left, {rate:.0f} given up a second,", end=" ")
