@@ -30,7 +30,7 @@ from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
 from agent.windows import upload_windows
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox
+from cloud_sync.outbox import Outbox, read_quarantine
 from cloud_sync.uplink import LINK_OFF, LinkStatus, Uplink, UplinkSettings
 from cloud_sync.wire import BirthMessage, Box, HealthMessage
 
@@ -185,6 +185,7 @@ class Agent:
             self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._chores.retire)
+        self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
         self._schedule.every(600, "trends", self._chores.compare_days)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
@@ -271,6 +272,7 @@ class Agent:
                 since_s = now.utc_ns // 10**9 - 3600
                 hour = counts_since(connection, since_s, self._recorder.unfinished())
                 measures = measures_since(connection, since_s)
+                set_aside = read_quarantine(connection, limit=1)
             outbox = self._outbox.depth()
         except DatabaseError as error:
             raise RetryableError(f"the database cannot be read: {error.orig}") from error
@@ -287,6 +289,7 @@ class Agent:
             measures=tuple(measures),
             link=self.link(),
             outbox=outbox,
+            set_aside=set_aside[0] if set_aside else None,
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )

@@ -20,7 +20,7 @@ ALLOWED = {
     "store": {"summaries", "places"},
     "web": set(),
     "pipeline": {"detection", "tracking", "analytics", "places"},
-    "chores": {"analytics", "places", "store"},
+    "chores": {"analytics", "places", "store", "machine"},
     "analysis": {"pipeline", "capture"},
     "replay": {"capture", "detection", "pipeline", "summaries"},
     "supervisor": set(),

@@ -24,6 +24,10 @@ class StorageConfig(Section):
     data_dir: Path = Path("/var/lib/hedgerow")
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
     rollup_s: Annotated[int, Field(ge=1, le=3600)] = 60  # length of a window; a whole number of them fits an hour
+    # What waits for the cloud is given up by value beyond these; alarms never are.
+    outbox_max_entries: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
+    outbox_max_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 1024
+    disk_free_min_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 256  # 0: the disk is not looked at
 
     @field_validator("rollup_s")
     @classmethod

@@ -57,8 +57,13 @@ class Settler:
         """Let one entry be moved aside."""
         self._aside[seq] = reason
 
-    def renumbered(self) -> None:
-        """Forget what is due: the entries have other numbers now, and what is settled is counted anew."""
+    @property
+    def idle(self) -> bool:
+        """Tell whether no write is under way. A settle may take several transactions, others between them."""
+        return self._running is None or self._running.done()
+
+    def forget(self) -> None:
+        """Forget what is due: the entries have, or will have, other numbers; what is settled is counted anew."""
         self._through, self._ranges, self._settling = 0, [], (0, [])
         self._aside.clear()
         self.settled_through = self._outbox.settled_through()
