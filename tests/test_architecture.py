@@ -26,6 +26,7 @@ ALLOWED = {
     "supervisor": set(),
     "schedule": set(),
     "stick": {"store"},
+    "windows": set(),
     "machine": set(),
     "systemd": set(),
     "journal": set(),

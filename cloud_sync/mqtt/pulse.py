@@ -3,8 +3,8 @@
 from enum import Enum
 from math import inf
 
-ANSWER_S = 10.0
-"""A ping is answered within this, counted from when our bytes last moved."""
+ANSWER_MOST_S = 10.0
+"""A ping is answered within another keepalive, and within this."""
 
 
 class Beat(Enum):
@@ -16,7 +16,7 @@ class Beat(Enum):
 
 
 class Pulse:
-    """Notices a peer that is frozen or gone within ``keepalive_s + ANSWER_S``, and none that is only far away.
+    """Notices a peer that is frozen or gone within keepalive and answer time, and none that is only far away.
 
     paho counts from when it last heard something. On a slow link a ping waits behind what was handed over before,
     and so does its answer: a broker that takes a large message for half a minute looked dead, was left, and was sent
@@ -28,7 +28,7 @@ class Pulse:
 
         Args:
             now_s: Monotonic.
-            greeting_s: The first answer of all comes within this, counted in the same way.
+            greeting_s: The first word of all comes within this, counted from when our bytes last moved.
         """
         self._greeting_s = greeting_s
         self._keepalive_s: float | None = None
@@ -59,7 +59,11 @@ class Pulse:
         if self._keepalive_s is None:
             return Beat.DEAD if now_s - self._moved_s > self._greeting_s else Beat.FINE
         if self._asked_s is not None:
-            return Beat.DEAD if now_s - max(self._asked_s, self._moved_s) > ANSWER_S else Beat.FINE
+            return (
+                Beat.DEAD
+                if now_s - max(self._asked_s, self._moved_s) > min(self._keepalive_s, ANSWER_MOST_S)
+                else Beat.FINE
+            )
         if now_s - self._heard_s < self._keepalive_s:
             return Beat.FINE
         self._asked_s = now_s

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import structlog
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Engine, func, select
 
 from cloud_sync.outbox.depth import Depth, read_depth
 from cloud_sync.outbox.entry import Entry
@@ -77,22 +77,17 @@ class Outbox:
         For an outbox whose numbers the cloud has from another history: a copied database, a restored backup. Entries
         read before have old numbers: nothing may be settled by them.
         """
-
-        def work(connection: Connection) -> str:
-            fresh = remint(connection)
-            log.warning("stream_reminted", before=self.stream, now=fresh, reason=reason)
-            return fresh
-
         future: Future[str] = Future()
         future.set_running_or_notify_cancel()
-        self._writer.submit(work).add_done_callback(lambda done: self._adopt(done, future))
+        self._writer.submit(remint).add_done_callback(lambda done: self._adopt(done, reason, future))
         return future
 
-    def _adopt(self, done: "Future[str]", future: "Future[str]") -> None:
+    def _adopt(self, done: "Future[str]", reason: str, future: "Future[str]") -> None:
         """Take the new stream over after the commit, and before anybody hears of it."""
         if error := done.exception():
             future.set_exception(error)
             return
+        log.warning("stream_reminted", before=self.stream, now=done.result(), reason=reason)
         self.stream = done.result()
         future.set_result(self.stream)
 

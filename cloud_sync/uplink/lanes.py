@@ -16,12 +16,8 @@ class Lane(StrEnum):
     BACKLOG = "backlog"
     EVIDENCE = "evidence"
 
-    @property
-    def channel(self) -> Channel:
-        """Return the channel that its entries have."""
-        return Channel.ROLLUP if self in (Lane.FRESH, Lane.BACKLOG) else Channel(self)
 
-
+CHANNEL_OF_LANE = {lane: Channel.ROLLUP if lane in (Lane.FRESH, Lane.BACKLOG) else Channel(lane.value) for lane in Lane}
 SHARES = {Lane.SHED: 0.05, Lane.FRESH: 0.25, Lane.BACKLOG: 0.25, Lane.EVIDENCE: 0.05}
 """Of the bytes that go out while the lane waits. Alarms wait for nobody, so events have the rest."""
 QUANTUM_BYTES = 4096
@@ -50,7 +46,5 @@ class Shares:
     def went(self, lane: Lane, size_bytes: int, waiting: Sequence[Lane]) -> None:
         """Take note that a lane has sent so much while these waited; one that does not wait saves nothing up."""
         for other, share in SHARES.items():
-            if other is lane or other not in waiting:
-                self._owed[other] = 0.0 if other is not lane else max(0.0, self._owed[other] - size_bytes)
-            else:
-                self._owed[other] += share * size_bytes
+            owed = self._owed[other] + share * size_bytes if other in waiting else 0.0
+            self._owed[other] = max(0.0, owed - size_bytes) if other is lane else owed

@@ -14,7 +14,7 @@ from cloud_sync.uplink.claim import Claim, Standing
 from cloud_sync.uplink.contact import ONLY_ALARMS, Permit
 from cloud_sync.uplink.feed import Feed
 from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
-from cloud_sync.uplink.parcel import UnsendableError, pack
+from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
 from cloud_sync.uplink.parking import Parking
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
@@ -26,8 +26,8 @@ LOOK_EVERY_S = 5.0
 """The outbox is looked at this often even if nobody says that there is news."""
 NO_SUBSCRIBERS = 0x10
 REFUSED = 0x80
-NEVER = {0x95, 0x99}
-"""PUBACK reasons that can never become better: packet too large, payload format invalid."""
+NEVER = 0x99
+"""The one PUBACK reason that can never become better: payload format invalid. What is too large ends the connection."""
 
 
 @dataclass(slots=True)
@@ -76,12 +76,11 @@ class Session:
         self._acks = AckReader(self._stream)
         self._announcements: deque[tuple[Channel, Outgoing]] = deque()  # bounded: each kind at most once
         self._permit = Permit(ONLY_ALARMS)
-        self._born = False
+        self._born = self._leaving = False
         self._health_due_s = self._look_due_s = self._delivered_at_s = now_s
         lasting.complaints.clear()
         lasting.parking.new_connection()
         lasting.window_bytes.new_link()
-        lasting.budget.new_connection()
         self._claim = Claim(announcer.instance, answer_s=settings.claim_answer_s, now_s=now_s)
         self._acks_mid = connection.subscribe(announcer.box.topic(Channel.ACK))
         connection.subscribe(announcer.box.topic(Channel.STATE))
@@ -121,20 +120,27 @@ class Session:
     def step(self, now_s: float, permit: Permit, *, news: bool) -> None:
         """Send what is due, is permitted and fits; ``news`` says that entries may have been added."""
         self._permit = permit
+        if self._outdated():
+            self.failure = "the outbox has begun a new stream"
+            return
         if news or now_s >= self._look_due_s:
             self._feed.news()
             self._look_due_s = now_s + LOOK_EVERY_S
         self._look_for_silence(now_s)
+        if self._leaving:
+            return  # our own last words come back to us: they are not to be contradicted
         self._look_at_claim(now_s)
-        while self._announcements and self._flights.has_room_for_alarm():
-            self._hand_over(*self._announcements.popleft(), now_s)
-        if self.holds_name:
-            self._send(now_s)
+        with self._connection.together():
+            while self._announcements and self._flights.has_room_for_alarm():
+                self._hand_over(*self._announcements.popleft(), now_s)
+            if self.holds_name:
+                self._send(now_s)
 
     def say_last(self, message: Outgoing, now_s: float) -> bool:
         """Send the last message of a clean end, if there is room for it; return whether."""
         if not self._flights.has_room_for_alarm():
             return False
+        self._leaving = True
         self._hand_over(Channel.STATE, message, now_s)
         return True
 
@@ -145,6 +151,10 @@ class Session:
     def largest_handed(self) -> int:
         """Return the size of the largest packet that the broker has not acknowledged."""
         return self._flights.largest_handed()
+
+    def _outdated(self) -> bool:
+        """Tell whether the entries have other numbers by now: then nothing may be sent or settled by the old ones."""
+        return self._announcer.outbox.stream != self._stream
 
     def _look_at_claim(self, now_s: float) -> None:
         standing = self._claim.look(now_s)
@@ -195,18 +205,23 @@ class Session:
             self._last.newest_seq = max(self._last.newest_seq, parcel.last)
             self._last.budget.sent_data(parcel.size_bytes)
             self._last.parking.sent(parcel.channel)
-            self._hand_over(parcel.channel, parcel.message, now_s, first=parcel.first, last=parcel.last)
+            self._hand_over(parcel.channel, parcel.message, now_s, parcel)
 
     def _channels_now(self, now_s: float) -> list[Channel]:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
             return []
         everything = self._flights.has_room() and self._flights.may_send_data()
-        channels = self._permit.channels if everything else set(self._permit.channels) & {Channel.ALARM}
-        return [channel for channel in channels if self._last.parking.allows(channel, now_s)]
+        affordable = self._last.budget.channels(self._flights.handed_bytes) if everything else ONLY_ALARMS
+        permitted = set(self._permit.channels).intersection(affordable)
+        return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
 
-    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
+    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, parcel: Parcel | None = None) -> None:
         mid = self._connection.publish(message)
-        self._flights.add(mid, Flight(channel, first, last, message.packet_bytes(), now_s))
+        if parcel is None:
+            flight = Flight(channel, 0, 0, message.packet_bytes(), now_s)
+        else:
+            flight = Flight(channel, parcel.first, parcel.last, parcel.size_bytes, now_s)
+        self._flights.add(mid, flight)
         self._last.sent_messages += 1
         self._last.sent_bytes += len(message.encoded.payload)
 
@@ -229,7 +244,7 @@ class Session:
         self._note_complaint(flight, event)
         if not flight.awaits_cloud:
             return
-        if event.code in NEVER:
+        if event.code == NEVER:
             self._reject(flight, event.text)
         elif event.code >= REFUSED:
             self._retry(flight, now_s)
@@ -282,7 +297,7 @@ class Session:
 
     def _on_ack(self, event: Arrived) -> None:
         ack = self._acks.read(event, newest_seq=self._last.newest_seq)
-        if ack is None or self._settings.confirm != "cloud":
+        if ack is None or self._settings.confirm != "cloud" or self._outdated():
             return
         if ack.remint is not None:
             self.remint = ack.remint or "no reason given"

@@ -32,6 +32,8 @@ ASLEEP_S = 10.0
 """To say that we sleep: nobody waits for it, and what is on its way comes first."""
 MAX_INCOMING_BYTES = 256 * 1024
 """Nothing that a box is sent is larger."""
+PERMIT_S = 0.2
+"""Windows are looked up this often: cron expressions take their time, and a drain has hundreds of steps a second."""
 PACKET_TOO_LARGE = 0x95
 REMINT_S = 60.0
 """A writer that has not made a new stream by then is asked again at the next connection."""
@@ -83,7 +85,9 @@ class Uplink:
         self._connects = 0
         self._session: Session | None = None
         self._detail = ""
+        self._refused = False
         self._permit = Permit(())
+        self._permit_until_s = 0.0
         self._status = self._status_now(LinkState.CONNECTING)
 
     def _new_lasting(self) -> Lasting:
@@ -115,6 +119,7 @@ class Uplink:
             self._sleep(stop, beat)
             if stop.is_set():
                 break
+            self._refused = False
             started_s = self._now_s()
             confirmations = self._last.confirmations
             closed = self._connect_once(stop, beat)
@@ -124,7 +129,8 @@ class Uplink:
             if worked or self._now_s() - started_s > self._settings.healthy_after_s:
                 self._backoff.reset()
             self._say_why(closed.detail)
-            self._pause(LinkState.OFFLINE, self._backoff.delay_s(), stop, beat)
+            state = LinkState.REFUSED if self._refused else LinkState.OFFLINE
+            self._pause(state, self._backoff.delay_s(), stop, beat)
         self._status = self._status_now(LinkState.OFFLINE)
 
     def _sleep(self, stop: threading.Event, beat: Callable[[], None]) -> None:
@@ -147,6 +153,7 @@ class Uplink:
             max_packet_bytes=MAX_INCOMING_BYTES,
         )
         connection = Connection(self._settings.broker, options, self._wake, utc_s=lambda: self._utc_ms() / 1000)
+        self._budget.new_connection()
         connection.open()
         goodbye = False
         try:
@@ -154,7 +161,7 @@ class Uplink:
                 beat()
                 closed = self._round(connection, STEP_S)
                 if closed is not None:
-                    goodbye = self._session is not None and self._session.refused
+                    goodbye = self._refused = self._session is not None and self._session.refused
                     self._learn_from(closed)
                     return closed
                 if self._permit.asleep:
@@ -163,6 +170,7 @@ class Uplink:
             goodbye = self._say_goodbye(connection)
             return Closed("stopped", None)
         finally:
+            self._last.settler.step(self._now_s(), hurry=True)
             self._budget.note(connection.traffic)
             self._budget.step(self._now_s(), flush=True)
             connection.close(goodbye=goodbye)
@@ -203,7 +211,9 @@ class Uplink:
             self._status = self._status_now(LinkState.CONNECTING)
             return None
         held = session.holds_name
-        self._permit = self._contact.permit(now_s, online=held)
+        if now_s >= self._permit_until_s:
+            self._permit = self._contact.permit(now_s, online=held)
+            self._permit_until_s = now_s + PERMIT_S
         news = self._news.is_set()
         self._news.clear()
         session.step(now_s, self._permit, news=news)
@@ -269,20 +279,26 @@ class Uplink:
 
     def _remint(self, reason: str, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Begin a new stream, as the cloud asks; where that fails it will ask again."""
+        self._last.settler.forget()
+        if not self._until(lambda: self._last.settler.idle, stop, beat):
+            return  # a settle by old numbers must not meet the new ones
         try:
             minted = self._outbox.remint(reason)
         except BusyError as error:
             log.warning("stream_not_reminted", error=str(error))
             return
-        until_s = self._now_s() + REMINT_S
-        while not minted.done() and not stop.is_set() and self._now_s() < until_s:
-            beat()
-            stop.wait(0.02)
-        if not minted.done() or minted.exception() is not None:
+        if not self._until(minted.done, stop, beat) or minted.exception() is not None:
             log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
             return
-        self._last.settler.renumbered()
+        self._last.settler.forget()
         self._last.newest_seq = self._outbox.last_seq()
+
+    def _until(self, done: Callable[[], bool], stop: threading.Event, beat: Callable[[], None]) -> bool:
+        until_s = self._now_s() + REMINT_S
+        while not done() and not stop.is_set() and self._now_s() < until_s:
+            beat()
+            stop.wait(0.02)
+        return done()
 
     def _pause(self, state: LinkState, duration_s: float, stop: threading.Event, beat: Callable[[], None]) -> None:
         until_s = self._now_s() + duration_s

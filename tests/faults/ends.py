@@ -15,7 +15,7 @@ from agent.store import Writer
 from cloud_sync.ingest import IngestSettings, open_database, open_for_reading, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox, append, append_event, append_rollups
+from cloud_sync.outbox import Outbox, append, append_event, append_evidence, append_rollups
 from cloud_sync.outbox.schema import metadata, outbox, stream
 from cloud_sync.outbox.schema import quarantine as box_quarantine
 from cloud_sync.sqlite import open_sqlite
@@ -103,6 +103,7 @@ class BoxEnd:
 
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
+        self.clock_error_ms = 0  # what the box's wall clock is wrong by
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -135,6 +136,11 @@ class BoxEnd:
             lambda connection: append_event(connection, fields, boot=1, created_utc_ns=0, channel=channel)
         )
 
+    def add_evidence(self, fields: dict[str, Any], jpeg: bytes) -> "Future[int]":
+        return self.writer.submit(
+            lambda connection: append_evidence(connection, fields, jpeg, boot=1, created_utc_ns=0)
+        )
+
     def add_raw(self, channel: Channel, body: bytes) -> "Future[int]":
         return self.writer.submit(lambda connection: append(connection, channel, body, boot=1, created_utc_ns=0))
 
@@ -157,7 +163,7 @@ class BoxEnd:
             boot=1,
             birth=lambda: birth_message(self.outbox.stream),
             health=health_message,
-            utc_ms=utc_ms,
+            utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
         self._uplink_thread = threading.Thread(target=self.uplink.run, args=(self._stop_uplink, lambda: None))
         self._uplink_thread.start()

@@ -1,5 +1,7 @@
 """The outbox's verbs, on a real database with the real writer."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import Engine, event
 
@@ -261,3 +263,28 @@ def test_thousands_of_entries_get_a_new_stream(box: BoxEnd) -> None:
     after = box.outbox.read([Channel.EVENT], after_seq=0, limit=9999)
     assert [entry.body for entry in after] == bodies
     assert [entry.seq for entry in after] == list(range(1, len(bodies) + 1))
+
+
+def test_ranges_stay_ranges_in_a_new_stream(box: BoxEnd) -> None:
+    """What a waiting record names as missing, from first to last, it names in the numbers of the new stream, too."""
+    box.add_rollups(0, 3).result(5)  # 1 to 3
+    for number in range(5):
+        box.add_event(f"e{number}").result(5)  # 4 to 8
+    box.add_event("alarm", channel=Channel.ALARM).result(5)  # 9
+    box.writer.submit(lambda c: shed_oldest(c, Channel.EVENT, at_ms=1, boot=1, reason="rows")).result(5)  # 10
+    box.outbox.settle(through=2).result(5)
+    box.outbox.remint("a copy").result(5)
+    waiting = {entry.seq: entry.channel for entry in box.outbox.read(DATA_CHANNELS, after_seq=0, limit=99)}
+    assert waiting == {1: Channel.ROLLUP, 7: Channel.ALARM, 8: Channel.SHED}
+    (record,) = box.outbox.read([Channel.SHED], after_seq=0, limit=9)
+    assert record.fields()["ranges"] == [[2, 6]]
+
+
+def test_alarms_and_records_are_never_given_up(box: BoxEnd) -> None:
+    """Whoever asks for it is refused, and nothing leaves."""
+    box.add_event("alarm", channel=Channel.ALARM).result(5)
+    for channel in (Channel.ALARM, Channel.SHED, Channel.ROLLUP):
+        work = partial(shed_oldest, channel=channel, at_ms=1, boot=1, reason="rows")
+        with pytest.raises(ValueError, match="allowed: event, evidence"):
+            box.writer.submit(work).result(5)
+    assert box.waiting() == [1]
