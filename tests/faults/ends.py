@@ -12,10 +12,10 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select
 
 from agent.store import Writer
-from cloud_sync.ingest import IngestSettings, open_database, run_ingest
+from cloud_sync.ingest import IngestSettings, open_database, open_for_reading, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox, append, append_event, append_rollups
+from cloud_sync.outbox import Outbox, append, append_event, append_evidence, append_rollups
 from cloud_sync.outbox.schema import metadata, outbox, stream
 from cloud_sync.outbox.schema import quarantine as box_quarantine
 from cloud_sync.sqlite import open_sqlite
@@ -103,6 +103,7 @@ class BoxEnd:
 
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
+        self.clock_error_ms = 0  # what the box's wall clock is wrong by
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -114,7 +115,7 @@ class BoxEnd:
         self.writer = Writer(self._write, on_commit=self._notify)
         self._writer_thread = threading.Thread(target=self.writer.run, args=(self._stop_writer, lambda: None))
         self._writer_thread.start()
-        self.outbox = Outbox(self._read, self.writer)
+        self.outbox = Outbox(self._read, self.writer, utc_ms=utc_ms)
         self.uplink: Uplink | None = None
         self._stop_uplink = threading.Event()
         self._uplink_thread: threading.Thread | None = None
@@ -133,6 +134,11 @@ class BoxEnd:
         fields = {"kind": kind, "camera": None, "at_ms": 1, "data": data}
         return self.writer.submit(
             lambda connection: append_event(connection, fields, boot=1, created_utc_ns=0, channel=channel)
+        )
+
+    def add_evidence(self, fields: dict[str, Any], jpeg: bytes) -> "Future[int]":
+        return self.writer.submit(
+            lambda connection: append_evidence(connection, fields, jpeg, boot=1, created_utc_ns=0)
         )
 
     def add_raw(self, channel: Channel, body: bytes) -> "Future[int]":
@@ -157,7 +163,7 @@ class BoxEnd:
             boot=1,
             birth=lambda: birth_message(self.outbox.stream),
             health=health_message,
-            utc_ms=utc_ms,
+            utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
         self._uplink_thread = threading.Thread(target=self.uplink.run, args=(self._stop_uplink, lambda: None))
         self._uplink_thread.start()
@@ -190,10 +196,11 @@ class BoxEnd:
 class CloudEnd:
     """A cloud database, and an ingest worker while one runs."""
 
-    def __init__(self, path: Path) -> None:
-        self.url = f"sqlite:///{path}"
+    def __init__(self, where: Path | str) -> None:
+        """Make the database: an SQLite file, or the one at an address."""
+        self.url = where if isinstance(where, str) else f"sqlite:///{where}"
         open_database(self.url).dispose()
-        self._read = open_sqlite(path, write=False)
+        self._read = open_for_reading(self.url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
