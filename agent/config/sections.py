@@ -23,13 +23,13 @@ class StorageConfig(Section):
 
     data_dir: Path = Path("/var/lib/hedgerow")
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
-    rollup_s: Annotated[int, Field(ge=1, le=3600)] = 60  # length of a window; a whole number of them fits an hour
+    rollup_s: Annotated[int, Field(ge=1, le=1800)] = 60  # length of a window; several whole ones make an hour
 
     @field_validator("rollup_s")
     @classmethod
     def _fits_an_hour(cls, rollup_s: int) -> int:
         if 3600 % rollup_s:
-            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 3600")
+            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 1800")
         return rollup_s
 
 
