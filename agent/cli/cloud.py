@@ -21,7 +21,7 @@ Each camera has a line a day, a cell an hour:
   . off: box or camera not on     s shed: given up by rule     ? missing: may yet come
 """
 
-SESSION_EXPIRY_S = 3600
+SESSION_EXPIRY_S = 300
 
 INGEST_EPILOG = """\
 Several workers share the work of one broker and one database; they keep nothing themselves and may be killed at any
@@ -34,8 +34,8 @@ A password belongs into a file: whoever runs `ps` on this machine reads what sta
   hedgerow ingest --broker mqtts://broker.example.org --client-id worker-1 \\
       --database postgresql://hedgerow@db.example.org/hedgerow --database-password-file /etc/hedgerow/db-password
 
-With --client-id the broker keeps a session for an hour, and what comes meanwhile. With a broker built on rumqttd 0.20,
-say --session-expiry 0: it crashes when such a session ends.
+With --client-id the broker keeps a session for five minutes, and this worker's share of what comes meanwhile. With a
+broker built on rumqttd 0.20, say --session-expiry 0: it crashes when such a session ends.
 """
 
 

@@ -24,7 +24,7 @@ class StorageConfig(Section):
 
     data_dir: Path = Path("/var/lib/hedgerow")
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
-    rollup_s: Annotated[int, Field(ge=1, le=3600)] = 60  # length of a window; a whole number of them fits an hour
+    rollup_s: Annotated[int, Field(ge=1, le=1800)] = 60  # length of a window; several whole ones make an hour
     # What waits for the cloud is given up by value beyond these; alarms never are.
     outbox_max_entries: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
     outbox_max_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 1024
@@ -34,7 +34,7 @@ class StorageConfig(Section):
     @classmethod
     def _fits_an_hour(cls, rollup_s: int) -> int:
         if 3600 % rollup_s:
-            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 3600")
+            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 1800")
         return rollup_s
 
 
