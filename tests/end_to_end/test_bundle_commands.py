@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import structlog
 
 from agent.cli import main
 from agent.clock import SystemClock
@@ -30,7 +31,8 @@ def hedgerow(capsys: pytest.CaptureFixture[str]):
         out, err = capsys.readouterr()
         return subprocess.CompletedProcess(arguments, code, out, err)
 
-    return run
+    yield run
+    structlog.reset_defaults()  # commands set up logging for their process
 
 
 def assert_one_clear_line(result, *words: str) -> None:
