@@ -1,5 +1,12 @@
-"""Fixtures of this room."""
+"""Fixtures of this room, and the collector of its results."""
 
-from tests.faults.fixtures import box, broker, cloud, make_mosquitto, mosquitto
+import pytest
 
-__all__ = ["box", "broker", "cloud", "make_mosquitto", "mosquitto"]
+from tests.faults.fixtures import box, broker, cloud, make_mosquitto, mosquitto, site
+from tests.faults.matrix import Matrix
+
+__all__ = ["box", "broker", "cloud", "make_mosquitto", "mosquitto", "site"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(Matrix(), "fault-matrix")

@@ -103,6 +103,7 @@ class BoxEnd:
 
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
+        self.path = path
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -193,7 +194,8 @@ class CloudEnd:
     def __init__(self, path: Path) -> None:
         self.url = f"sqlite:///{path}"
         open_database(self.url).dispose()
-        self._read = open_sqlite(path, write=False)
+        self.kind = "SQLite"
+        self.engine = open_sqlite(path, write=False)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -220,14 +222,14 @@ class CloudEnd:
 
     def close(self) -> None:
         self.stop()
-        self._read.dispose()
+        self.engine.dispose()
 
     def rows(self, table: Any) -> list[Any]:
-        with self._read.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(select(table)).all())
 
     def count(self, table: Any) -> int:
-        with self._read.connect() as connection:
+        with self.engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
     def rollups(self) -> Counter[RollupRow]:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.faults.brokers import Broker, Iotcore, Mosquitto
 from tests.faults.ends import BoxEnd, CloudEnd
+from tests.faults.packet_proxy import PacketProxy
+from tests.faults.site import Site
 
 
 @pytest.fixture
@@ -57,3 +59,13 @@ def cloud(tmp_path: Path) -> Iterator[CloudEnd]:
     end = CloudEnd(tmp_path / "cloud.db")
     yield end
     end.close()
+
+
+@pytest.fixture
+def site(broker: Broker, box: BoxEnd, cloud: CloudEnd) -> Iterator[Site]:
+    """A box, a broker and a cloud, connected by links that can be cut; neither end runs."""
+    with PacketProxy(broker.port) as near, PacketProxy(broker.port) as far:
+        made = Site(broker, box, cloud, near, far)
+        yield made
+        box.stop_uplink()
+        cloud.stop()

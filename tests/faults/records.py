@@ -1,0 +1,111 @@
+"""The sets that must be equal: what a box committed, and what a cloud's database holds."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, select, text
+
+from cloud_sync.ingest import schema as cloud
+from cloud_sync.outbox.schema import quarantine
+from cloud_sync.sqlite import open_sqlite
+from cloud_sync.wire import Channel, MeasureRow, RollupRow
+
+
+@dataclass(slots=True)
+class Records:
+    """Records by kind. They are counted, so that a double shows as well as a loss."""
+
+    by_kind: dict[str, Counter[tuple[Any, ...]]] = field(default_factory=dict)
+
+    def add(self, kind: str, *values: Any) -> None:
+        self.by_kind.setdefault(kind, Counter())[values] += 1
+
+    @property
+    def total(self) -> int:
+        return sum(counter.total() for counter in self.by_kind.values())
+
+    def differences(self, other: "Records") -> list[str]:
+        """Say what one has and the other has not; nothing if they are equal."""
+        lines = []
+        for kind in sorted({*self.by_kind, *other.by_kind}):
+            mine, yours = self.by_kind.get(kind, Counter()), other.by_kind.get(kind, Counter())
+            for word, some in (("lost", mine - yours), ("too many", yours - mine)):
+                if some:
+                    lines.append(f"{kind}: {some.total()} {word}, such as {next(iter(some))}")
+        return lines
+
+
+def keep_journal(connection: Connection) -> None:
+    """Have the box's database keep a copy of each entry that is committed to the outbox, in the same transaction."""
+    connection.execute(
+        text("CREATE TABLE IF NOT EXISTS journal (id INTEGER PRIMARY KEY, seq INTEGER, channel TEXT, body BLOB)")
+    )
+    connection.execute(
+        text(
+            "CREATE TRIGGER IF NOT EXISTS journal_keeps AFTER INSERT ON outbox BEGIN"
+            " INSERT INTO journal (seq, channel, body) VALUES (NEW.seq, NEW.channel, NEW.body); END"
+        )
+    )
+
+
+def committed(path: Path) -> Records:
+    """Return what the journal of a box has, without what the box could never send."""
+    engine = open_sqlite(path, write=False)
+    with engine.connect() as connection:
+        aside = set(connection.execute(select(quarantine.c.seq)).scalars())
+        rows = connection.execute(text("SELECT seq, channel, body FROM journal")).all()
+    engine.dispose()
+    return _read_entries((row.channel, row.body) for row in rows if row.seq not in aside)
+
+
+def _read_entries(entries: Iterable[tuple[str, bytes]]) -> Records:
+    records = Records()
+    rollups: dict[tuple[Any, ...], RollupRow] = {}
+    measures: dict[tuple[Any, ...], MeasureRow] = {}
+    for channel, body in entries:
+        fields = json.loads(body)
+        if channel == Channel.ROLLUP:
+            _keep_newest(rollups, (RollupRow(*row) for row in fields["rollups"]), key=5)
+            _keep_newest(measures, (MeasureRow(*row) for row in fields["measures"]), key=6)
+        else:
+            records.add(channel, fields["kind"], fields["camera"], fields["at_ms"], _canonical(fields["data"]))
+    for row in rollups.values():
+        records.add("rollup", *row)
+    for measure in measures.values():
+        records.add("measure", *measure)
+    return records
+
+
+def _keep_newest(kept: dict[tuple[Any, ...], Any], rows: Iterable[Any], *, key: int) -> None:
+    """Keep the highest revision of each window; its key is the first fields of a row."""
+    for row in rows:
+        before = kept.get(row[:key])
+        if before is None or row.revision > before.revision:
+            kept[row[:key]] = row
+
+
+def ingested(engine: Engine) -> Records:
+    """Return what a cloud's database holds."""
+    records = Records()
+    with engine.connect() as connection:
+        for kind, table, names in (
+            ("rollup", cloud.rollup, RollupRow._fields),
+            ("measure", cloud.measure, MeasureRow._fields),
+        ):
+            for row in _all(connection, table):
+                records.add(kind, *(getattr(row, name) for name in names))
+        for row in _all(connection, cloud.event):
+            records.add(row.channel, row.kind, row.camera, row.at_ms, _canonical(json.loads(row.data)))
+    return records
+
+
+def _all(connection: Connection, table: Table) -> Iterable[Any]:
+    return connection.execute(select(table)).all()
+
+
+def _canonical(data: dict[str, Any]) -> str:
+    return json.dumps(data, sort_keys=True)

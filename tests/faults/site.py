@@ -1,0 +1,64 @@
+"""A box, a broker and a cloud, with a poor link on either side of the broker."""
+
+import random
+from typing import Any
+
+from cloud_sync.mqtt import BrokerSettings
+from tests.faults.brokers import Broker, Mosquitto
+from tests.faults.ends import BoxEnd, CloudEnd, eventually, fast_settings
+from tests.faults.matrix import Result
+from tests.faults.packet_proxy import PacketProxy
+from tests.faults.records import committed, ingested, keep_journal
+from tests.faults.workload import step
+
+DRAIN_S = 30.0
+
+
+class Site:
+    """All of it, as one test drives it; ``result`` is told what happened."""
+
+    def __init__(self, broker: Broker, box: BoxEnd, cloud: CloudEnd, near: PacketProxy, far: PacketProxy) -> None:
+        self.broker = broker
+        self.box = box
+        self.cloud = cloud
+        self.near = near  # between box and broker
+        self.far = far  # between broker and workers
+        self.steps = 0
+        box.writer.submit(keep_journal).result(10)
+
+    def start_box(self, **changes: Any) -> None:
+        """Start the uplink; it sends many small messages, so that there is something to cut."""
+        settings = {"join_bytes": 600, "broker": BrokerSettings(self.near.url, keepalive_s=1)} | changes
+        self.box.start_uplink(fast_settings(self.near.url, **settings))
+
+    def start_cloud(self, **changes: Any) -> None:
+        self.cloud.start(self.far.url, **({"batch_messages": 5} | changes))
+
+    def commit(self, steps: int) -> None:
+        """Commit records on the box."""
+        futures = [
+            self.box.writer.submit(work) for number in range(self.steps, self.steps + steps) for work in step(number)
+        ]
+        self.steps += steps
+        for future in futures:
+            future.result(10)
+
+    def drain(self, within_s: float = DRAIN_S) -> None:
+        """Wait until the cloud has answered for everything."""
+        eventually(lambda: self.box.waiting() == [], within_s=within_s)
+
+    def check(self, result: Result) -> None:
+        """Compare what was committed with what was ingested."""
+        mine, cloud = committed(self.box.path), ingested(self.cloud.engine)
+        result.broker = "mosquitto" if isinstance(self.broker, Mosquitto) else "rumqttd"
+        result.database = self.cloud.kind
+        result.committed, result.ingested = mine.total, cloud.total
+        result.duplicates = self.far.delivered_again
+        result.reconnects = max(0, self.near.connections - 1) + max(0, self.far.connections - 1)
+        assert mine.differences(cloud) == []
+        assert self.cloud.received() == [(1, self.box.outbox.last_seq())], "a gap that nobody explains"
+
+
+def dice_of(name: str) -> random.Random:
+    """Return dice that fall the same way in each run."""
+    return random.Random(name)
