@@ -62,7 +62,7 @@ class Agent:
             self._recorder = Recorder(
                 self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
             )
-            self._outbox = Outbox(self._store.read, self._writer)
+            self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
             self._uplink = self._make_uplink()
             self._wire_cameras()
             self._chores = Chores(

@@ -1,25 +1,21 @@
 """The durable queue between the box and the cloud, in the box's own database."""
 
-from cloud_sync.outbox.outbox import (
-    BusyError,
-    Depth,
-    Entry,
-    Outbox,
-    WriteQueue,
-    append,
-    append_event,
-    append_rollups,
-    read_depth,
-)
+from cloud_sync.outbox.append import append, append_event, append_evidence, append_rollups, append_shed
+from cloud_sync.outbox.depth import ChannelDepth, Depth, read_depth
+from cloud_sync.outbox.entry import Entry
+from cloud_sync.outbox.outbox import BusyError, Outbox, WriteQueue
 
 __all__ = [
     "BusyError",
+    "ChannelDepth",
     "Depth",
     "Entry",
     "Outbox",
     "WriteQueue",
     "append",
     "append_event",
+    "append_evidence",
     "append_rollups",
+    "append_shed",
     "read_depth",
 ]

@@ -115,7 +115,7 @@ class BoxEnd:
         self.writer = Writer(self._write, on_commit=self._notify)
         self._writer_thread = threading.Thread(target=self.writer.run, args=(self._stop_writer, lambda: None))
         self._writer_thread.start()
-        self.outbox = Outbox(self._read, self.writer)
+        self.outbox = Outbox(self._read, self.writer, utc_ms=utc_ms)
         self.uplink: Uplink | None = None
         self._stop_uplink = threading.Event()
         self._uplink_thread: threading.Thread | None = None

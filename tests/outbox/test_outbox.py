@@ -57,10 +57,10 @@ def test_quarantined_entry_is_aside_for_ever(box: BoxEnd) -> None:
     box.add_rollups(0, 2).result(5)
     for _ in range(2):
         box.outbox.quarantine(1, "too large").result(5)
-    assert box.waiting() == [2]
     assert box.quarantined() == {1: "too large"}
+    assert box.waiting() == [2, 3]
     depth = box.outbox.depth()
-    assert (depth.entries, depth.quarantined, depth.oldest_utc_ns) == (1, 1, 0)
+    assert (depth.entries, depth.quarantined, depth.oldest_utc_ns) == (2, 1, 0)
 
 
 def test_database_keeps_its_stream(box: BoxEnd) -> None:
