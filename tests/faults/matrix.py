@@ -1,6 +1,7 @@
 """The fault matrix: what each fault test saw, collected while they run, and the page that is made of it.
 
-``HEDGEROW_FAULTS_RESULTS=FILE`` lets a test run leave its results; ``python -m tests.faults.matrix FILE`` prints the page.
+``HEDGEROW_FAULTS_RESULTS=FILE`` lets a test run leave its results there; ``python -m tests.faults.matrix FILE`` prints
+the page.
 """
 
 import json
@@ -102,10 +103,9 @@ def render(results: list[Result], *, long: bool, machine: str, date: str) -> str
 
 
 def _machine() -> str:
-    model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").open() if line.startswith("model name")),
-        platform.machine(),
-    )
+    facts = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = (line.partition(":")[2].strip() for line in facts if line.startswith("model name"))
+    model = next(names, platform.machine())
     return f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python {platform.python_version()}"
 
 

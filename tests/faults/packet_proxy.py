@@ -95,10 +95,10 @@ class PacketProxy(Proxy):
 
     def _send(self, packet: Packet, sink: socket.socket, *, upwards: bool) -> None:
         place = self._place_of_cut(packet, upwards=upwards)
-        if place != "before":
-            data = packet.data[: max(1, len(packet.data) // 2)] if place == "middle" else packet.data
-            sink.sendall(data)
-        if place is not None:
+        size_bytes = {"before": 0, "middle": max(1, len(packet.data) // 2)}.get(place or "", len(packet.data))
+        allowed = self._allowed(size_bytes)
+        sink.sendall(packet.data[:allowed])
+        if place is not None or allowed < size_bytes:
             self.cut()
             raise ConnectionError("cut")
         self.sent_bytes += len(packet.data) if upwards else 0

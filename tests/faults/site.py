@@ -8,7 +8,7 @@ from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BoxEnd, CloudEnd, eventually, fast_settings
 from tests.faults.matrix import Result
 from tests.faults.packet_proxy import PacketProxy
-from tests.faults.records import committed, ingested, keep_journal
+from tests.faults.records import Records, committed, ingested, keep_journal
 from tests.faults.workload import step
 
 DRAIN_S = 30.0
@@ -28,11 +28,23 @@ class Site:
 
     def start_box(self, **changes: Any) -> None:
         """Start the uplink; it sends many small messages, so that there is something to cut."""
-        settings = {"join_bytes": 600, "broker": BrokerSettings(self.near.url, keepalive_s=1)} | changes
-        self.box.start_uplink(fast_settings(self.near.url, **settings))
+        settings = {
+            "join_bytes": 600,
+            "broker": BrokerSettings(self.near.url, keepalive_s=1),
+            "ack_timeout_s": 0.4,
+            "retry_first_s": 0.05,
+            "retry_most_s": 0.2,
+        }
+        self.box.start_uplink(fast_settings(self.near.url, **(settings | changes)))
 
     def start_cloud(self, **changes: Any) -> None:
-        self.cloud.start(self.far.url, **({"batch_messages": 5} | changes))
+        settings = {
+            "batch_messages": 5,
+            "broker": BrokerSettings(self.far.url, keepalive_s=1),
+            "retry_first_s": 0.05,
+            "retry_most_s": 0.2,
+        }
+        self.cloud.start(self.far.url, **(settings | changes))
 
     def commit(self, steps: int) -> None:
         """Commit records on the box."""
@@ -49,14 +61,19 @@ class Site:
 
     def check(self, result: Result) -> None:
         """Compare what was committed with what was ingested."""
-        mine, cloud = committed(self.box.path), ingested(self.cloud.engine)
-        result.broker = "mosquitto" if isinstance(self.broker, Mosquitto) else "rumqttd"
-        result.database = self.cloud.kind
-        result.committed, result.ingested = mine.total, cloud.total
-        result.duplicates = self.far.delivered_again
-        result.reconnects = max(0, self.near.connections - 1) + max(0, self.far.connections - 1)
-        assert mine.differences(cloud) == []
+        note(result, self.broker, self.cloud, committed(self.box.path), self.near, self.far)
         assert self.cloud.received() == [(1, self.box.outbox.last_seq())], "a gap that nobody explains"
+
+
+def note(result: Result, broker: Broker, cloud: CloudEnd, mine: Records, *links: PacketProxy) -> None:
+    """Put on record what happened, and compare what a box committed with what was ingested."""
+    stored = ingested(cloud.engine)
+    result.broker = "mosquitto" if isinstance(broker, Mosquitto) else "rumqttd"
+    result.database = cloud.kind
+    result.committed, result.ingested = mine.total, stored.total
+    result.duplicates = sum(link.delivered_again for link in links)
+    result.reconnects = sum(max(0, link.connections - 1) for link in links)
+    assert mine.differences(stored) == []
 
 
 def dice_of(name: str) -> random.Random:
