@@ -4,10 +4,13 @@ import importlib.util
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import Postgres, find_programs
+from tests.postgres import free_port as unused_port
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
@@ -68,3 +71,38 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole run. A test that stops it makes one of its own."""
+    server = Postgres(_require_postgres(), tmp_path_factory.mktemp("postgres"), unused_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of an empty PostgreSQL database."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture
+def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server that a test may stop and kill."""
+    server = Postgres(_require_postgres(), tmp_path_factory.mktemp("postgres"), unused_port())
+    server.start()
+    yield server
+    server.stop()
+
+
+def _require_postgres() -> Path:
+    programs = find_programs()
+    if programs is not None:
+        return programs
+    if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
+        pytest.fail("PostgreSQL is not installed, and HEDGEROW_REQUIRE_COMPONENTS=1 asks for it")
+    pytest.skip("PostgreSQL is not installed")

@@ -11,7 +11,7 @@ from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, migrate
 from cloud_sync.sqlite import open_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0001"
+HEAD = "0002"
 
 
 def open_database(url: str) -> Engine:
