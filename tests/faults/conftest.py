@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.faults.fixtures import box, broker, cloud, make_mosquitto, mosquitto, site
+from tests.faults.fixtures import box, broker, cloud, make_cloud, make_mosquitto, make_site, mosquitto, site
 from tests.faults.matrix import Matrix
 
-__all__ = ["box", "broker", "cloud", "make_mosquitto", "mosquitto", "site"]
+__all__ = ["box", "broker", "cloud", "make_cloud", "make_mosquitto", "make_site", "mosquitto", "site"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

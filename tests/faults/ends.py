@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Engine, NullPool, create_engine, func, insert, select
 
 from agent.store import Writer
 from cloud_sync.ingest import IngestSettings, open_database, run_ingest
@@ -191,11 +191,16 @@ class BoxEnd:
 class CloudEnd:
     """A cloud database, and an ingest worker while one runs."""
 
-    def __init__(self, path: Path) -> None:
-        self.url = f"sqlite:///{path}"
+    def __init__(self, database: Path | str) -> None:
+        """Make its tables.
+
+        Args:
+            database: The file of one of SQLite, or the address of one of PostgreSQL.
+        """
+        self.url = f"sqlite:///{database}" if isinstance(database, Path) else database
         open_database(self.url).dispose()
-        self.kind = "SQLite"
-        self.engine = open_sqlite(path, write=False)
+        self.kind = "SQLite" if isinstance(database, Path) else "PostgreSQL"
+        self.engine = open_sqlite(database, write=False) if isinstance(database, Path) else _reader(database)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -240,6 +245,11 @@ class CloudEnd:
 
     def received(self) -> list[tuple[int, int]]:
         return [(row.first, row.last) for row in self.rows(cloud.received)]
+
+
+def _reader(url: str) -> Engine:
+    """Return an engine that keeps no connection: a server that is stopped must not find one."""
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
 
 
 def expected_rollups(count: int) -> Counter[RollupRow]:

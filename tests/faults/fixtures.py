@@ -1,6 +1,7 @@
 """Fixtures of the sync's rooms; their conftest files import them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,11 @@ import pytest
 from tests.faults.brokers import Broker, Iotcore, Mosquitto
 from tests.faults.ends import BoxEnd, CloudEnd
 from tests.faults.packet_proxy import PacketProxy
+from tests.faults.scale import LONG
 from tests.faults.site import Site
+
+SITES = ("mosquitto-sqlite", "iotcore-sqlite")
+"""What a site may consist of: the broker and the cloud's database."""
 
 
 @pytest.fixture
@@ -62,10 +67,42 @@ def cloud(tmp_path: Path) -> Iterator[CloudEnd]:
 
 
 @pytest.fixture
-def site(broker: Broker, box: BoxEnd, cloud: CloudEnd) -> Iterator[Site]:
-    """A box, a broker and a cloud, connected by links that can be cut; neither end runs."""
-    with PacketProxy(broker.port) as near, PacketProxy(broker.port) as far:
-        made = Site(broker, box, cloud, near, far)
-        yield made
-        box.stop_uplink()
-        cloud.stop()
+def make_cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], CloudEnd]]:
+    """Make an empty cloud database, "sqlite" or "postgresql"; no worker runs."""
+    made: list[CloudEnd] = []
+
+    def make(database: str) -> CloudEnd:
+        place = request.getfixturevalue("postgres_url") if database == "postgresql" else tmp_path / "cloud.db"
+        made.append(CloudEnd(place))
+        return made[-1]
+
+    yield make
+    for end in made:
+        end.close()
+
+
+@pytest.fixture
+def make_site(box: BoxEnd, make_cloud: Callable[[str], CloudEnd]) -> Iterator[Callable[..., Site]]:
+    """Connect a box, a broker and a cloud, on "postgresql" or "sqlite", by links that can be cut; neither end runs."""
+    with ExitStack() as stack:
+
+        def make(broker: Broker, database: str = "postgresql") -> Site:
+            cloud = make_cloud(database)
+            near, far = (stack.enter_context(PacketProxy(broker.port)) for _ in range(2))
+            stack.callback(cloud.stop)
+            stack.callback(box.stop_uplink)
+            return Site(broker, box, cloud, near, far)
+
+        yield make
+
+
+@pytest.fixture(params=SITES if LONG else SITES[:1])
+def site(request: pytest.FixtureRequest, free_port: int, make_site: Callable[..., Site]) -> Iterator[Site]:
+    """A box, a broker and a cloud; on all pairs of brokers and databases in the long version."""
+    kind, database = request.param.split("-")
+    broker = Iotcore(free_port) if kind == "iotcore" else request.getfixturevalue("mosquitto")
+    if isinstance(broker, Iotcore):
+        broker.start()
+    yield make_site(broker, database)
+    if isinstance(broker, Iotcore):
+        broker.stop()
