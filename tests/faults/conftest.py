@@ -2,10 +2,11 @@
 
 import pytest
 
+from tests.faults.disks import small_disk
 from tests.faults.fixtures import box, broker, cloud, make_cloud, make_mosquitto, make_site, mosquitto, site
 from tests.faults.matrix import Matrix
 
-__all__ = ["box", "broker", "cloud", "make_cloud", "make_mosquitto", "make_site", "mosquitto", "site"]
+__all__ = ["box", "broker", "cloud", "make_cloud", "make_mosquitto", "make_site", "mosquitto", "site", "small_disk"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

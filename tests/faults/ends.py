@@ -104,6 +104,7 @@ class BoxEnd:
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
         self.path = path
+        self.clock_error_ms = 0
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -158,7 +159,7 @@ class BoxEnd:
             boot=1,
             birth=lambda: birth_message(self.outbox.stream),
             health=health_message,
-            utc_ms=utc_ms,
+            utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
         self._uplink_thread = threading.Thread(target=self.uplink.run, args=(self._stop_uplink, lambda: None))
         self._uplink_thread.start()
@@ -197,6 +198,7 @@ class CloudEnd:
         Args:
             database: The file of one of SQLite, or the address of one of PostgreSQL.
         """
+        self.clock_error_ms = 0
         self.url = f"sqlite:///{database}" if isinstance(database, Path) else database
         open_database(self.url).dispose()
         self.kind = "SQLite" if isinstance(database, Path) else "PostgreSQL"
@@ -211,7 +213,9 @@ class CloudEnd:
         self._stop = threading.Event()
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=run_ingest, args=(settings, self._stop), kwargs={"utc_ms": utc_ms, "on_ready": ready.set}
+            target=run_ingest,
+            args=(settings, self._stop),
+            kwargs={"utc_ms": lambda: utc_ms() + self.clock_error_ms, "on_ready": ready.set},
         )
         self._thread.start()
         assert ready.wait(10)

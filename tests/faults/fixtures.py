@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,15 +84,18 @@ def make_cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
 
 @pytest.fixture
 def make_site(box: BoxEnd, make_cloud: Callable[[str], CloudEnd]) -> Iterator[Callable[..., Site]]:
-    """Connect a box, a broker and a cloud, on "postgresql" or "sqlite", by links that can be cut; neither end runs."""
+    """Connect a box, a broker and a cloud, on "postgresql" or "sqlite", by links that can be cut; neither end runs.
+
+    ``box`` and ``cloud`` name ends of the test's own.
+    """
     with ExitStack() as stack:
 
-        def make(broker: Broker, database: str = "postgresql") -> Site:
-            cloud = make_cloud(database)
+        def make(broker: Broker, database: str = "postgresql", **ends: Any) -> Site:
+            end, cloud = ends.get("box", box), ends.get("cloud") or make_cloud(database)
             near, far = (stack.enter_context(PacketProxy(broker.port)) for _ in range(2))
             stack.callback(cloud.stop)
-            stack.callback(box.stop_uplink)
-            return Site(broker, box, cloud, near, far)
+            stack.callback(end.stop_uplink)
+            return Site(broker, end, cloud, near, far)
 
         yield make
 

@@ -3,6 +3,8 @@
 import random
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from cloud_sync.mqtt import BrokerSettings
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BoxEnd, CloudEnd, eventually, fast_settings
@@ -54,6 +56,15 @@ class Site:
         self.steps += steps
         for future in futures:
             future.result(10)
+
+    def commit_until_refused(self, *, most_steps: int = 5000) -> None:
+        """Commit until the database takes no more."""
+        for _ in range(most_steps):
+            try:
+                self.commit(1)
+            except OperationalError:
+                return
+        raise AssertionError("it takes everything")
 
     def drain(self, within_s: float = DRAIN_S) -> None:
         """Wait until the cloud has answered for everything."""
