@@ -16,6 +16,7 @@ from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.quarantine import set_aside
 from cloud_sync.outbox.remint import remint
 from cloud_sync.outbox.schema import outbox, stream
+from cloud_sync.outbox.usage import Usage, add_usage, read_usage
 from cloud_sync.wire import Channel
 
 log = structlog.get_logger()
@@ -108,6 +109,15 @@ class Outbox:
             return
         self.stream = done.result()
         future.set_result(self.stream)
+
+    def add_usage(self, day: int, more: Usage) -> "Future[None]":
+        """Add to what the link carried on a day (counted since 1970, UTC)."""
+        return self._writer.submit(lambda connection: add_usage(connection, day, more))
+
+    def usage(self, day: int) -> Usage:
+        """Return what the link carried on a day, as far as it is saved."""
+        with self._engine.connect() as connection:
+            return read_usage(connection, day)
 
     def last_seq(self) -> int:
         """Return the newest seq that was ever given; 0 before the first."""

@@ -55,6 +55,12 @@ class Settler:
         """Let one entry be moved aside."""
         self._aside[seq] = reason
 
+    def renumbered(self) -> None:
+        """Forget what is due: the entries have other numbers now, and what is settled is counted anew."""
+        self._through, self._ranges, self._settling = 0, [], (0, [])
+        self._aside.clear()
+        self.settled_through = self._outbox.settled_through()
+
     def step(self, now_s: float) -> None:
         """Look how the last write ended, and start the next; quick."""
         if self._running is not None:
@@ -96,7 +102,7 @@ class Settler:
             log.info("outbox_settles_again", failures=self._failures)
             self._failures = 0
         if seq is not None:
-            log.warning("entry_quarantined", seq=seq, reason=self._aside.pop(seq))
+            log.warning("entry_quarantined", seq=seq, reason=self._aside.pop(seq, ""))
             self.quarantined += 1
         self.settled_through = self._outbox.settled_through()
 

@@ -54,7 +54,11 @@ class Encoded:
 
 def encode(message: Message) -> Encoded:
     """Return the bytes of a message."""
-    plain = message.model_dump_json(by_alias=True, exclude_defaults=False).encode()
+    return encode_json(message.model_dump_json(by_alias=True, exclude_defaults=False).encode())
+
+
+def encode_json(plain: bytes) -> Encoded:
+    """Return the bytes of a message that is JSON already."""
     if len(plain) <= COMPRESS_ABOVE_BYTES:
         return Encoded(plain, None)
     return Encoded(zlib.compress(plain, level=9), ZLIB)
