@@ -13,7 +13,7 @@ from tests.faults.packet_proxy import PacketProxy
 from tests.faults.scale import LONG
 from tests.faults.site import Site
 
-SITES = ("mosquitto-sqlite", "iotcore-sqlite")
+SITES = ("mosquitto-postgresql", "mosquitto-sqlite", "iotcore-sqlite")
 """What a site may consist of: the broker and the cloud's database."""
 
 

@@ -1,9 +1,11 @@
 """The sets that must be equal: what a box committed, and what a cloud's database holds."""
 
 import json
+from base64 import urlsafe_b64decode
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,13 @@ from cloud_sync.ingest import schema as cloud
 from cloud_sync.outbox.schema import quarantine
 from cloud_sync.sqlite import open_sqlite
 from cloud_sync.wire import Channel, MeasureRow, RollupRow
+
+_EVENT = ("kind", "camera", "at_ms")
+_PICTURE = ("kind", "camera", "at_ms", "width", "height")
+_SHED = (
+    *("at_ms", "channel", "became", "reason", "detail"),
+    *("entries", "size_bytes", "oldest_ms", "newest_ms"),
+)
 
 
 @dataclass(slots=True)
@@ -71,8 +80,13 @@ def _read_entries(entries: Iterable[tuple[str, bytes]]) -> Records:
         if channel == Channel.ROLLUP:
             _keep_newest(rollups, (RollupRow(*row) for row in fields["rollups"]), key=5)
             _keep_newest(measures, (MeasureRow(*row) for row in fields["measures"]), key=6)
+        elif channel == Channel.SHED:
+            records.add(channel, *(fields.get(name, "") for name in _SHED), _pairs(fields["ranges"]))
+        elif channel == Channel.EVIDENCE:
+            digest = sha256(urlsafe_b64decode(fields["jpeg"])).hexdigest()
+            records.add(channel, *(fields[name] for name in _PICTURE), _canonical(fields["data"]), digest)
         else:
-            records.add(channel, fields["kind"], fields["camera"], fields["at_ms"], _canonical(fields["data"]))
+            records.add(channel, *(fields[name] for name in _EVENT), _canonical(fields["data"]))
     for row in rollups.values():
         records.add("rollup", *row)
     for measure in measures.values():
@@ -99,12 +113,25 @@ def ingested(engine: Engine) -> Records:
             for row in _all(connection, table):
                 records.add(kind, *(getattr(row, name) for name in names))
         for row in _all(connection, cloud.event):
-            records.add(row.channel, row.kind, row.camera, row.at_ms, _canonical(json.loads(row.data)))
+            records.add(row.channel, *(getattr(row, name) for name in _EVENT), _canonical(json.loads(row.data)))
+        for row in _all(connection, cloud.evidence):
+            values = (getattr(row, name) for name in _PICTURE)
+            records.add("evidence", *values, _canonical(json.loads(row.data)), sha256(row.jpeg).hexdigest())
+        ranges: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        for row in _all(connection, cloud.shed_range):
+            ranges.setdefault((row.stream, row.seq), []).append((row.first, row.last))
+        for row in _all(connection, cloud.shed):
+            told = ranges.get((row.stream, row.seq), [])
+            records.add("shed", *(getattr(row, name) for name in _SHED), _pairs(told))
     return records
 
 
 def _all(connection: Connection, table: Table) -> Iterable[Any]:
     return connection.execute(select(table)).all()
+
+
+def _pairs(ranges: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(sorted(tuple(pair) for pair in ranges))
 
 
 def _canonical(data: dict[str, Any]) -> str:

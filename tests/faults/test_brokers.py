@@ -34,7 +34,7 @@ def test_killed_with_persistence(
     kept = tmp_path / "kept"
     kept.mkdir()
     lines = ("persistence true", f"persistence_location {kept}/", "autosave_on_changes true", "autosave_interval 1")
-    site = make_site(make_mosquitto(*lines), "sqlite")
+    site = make_site(make_mosquitto(*lines))
     site.start_cloud(session_expiry_s=3600)
     site.start_box()
     _kill_again_and_again(site, result, between=lambda: _empty(kept) if comes_back == "empty" else None)
@@ -66,7 +66,7 @@ def test_frozen(
     result: Result,
 ) -> None:
     """Broker frozen: it keeps its connections and does nothing"""
-    site = make_site(mosquitto, "sqlite")
+    site = make_site(mosquitto)
     site.start_cloud()
     site.start_box()
     site.commit(10)
@@ -76,7 +76,7 @@ def test_frozen(
         site.commit(10)
         uplink = site.box.uplink
         assert uplink is not None
-        eventually(lambda uplink=uplink: uplink.status().state != "online")
+        eventually(lambda uplink=uplink: uplink.status().state != "online", within_s=30)
         mosquitto.signal(signal.SIGCONT)
         result.faults += 1
         site.drain()

@@ -52,7 +52,7 @@ def test_stalled(site: Site, result: Result) -> None:
         eventually(lambda uplink=uplink: uplink.status().state == "online")
         site.near.stall()
         site.commit(20)
-        eventually(lambda uplink=uplink: uplink.status().state != "online")
+        eventually(lambda uplink=uplink: uplink.status().state != "online", within_s=30)
         assert uplink.status().detail != ""
         site.near.resume()
         result.faults += 1
@@ -86,7 +86,7 @@ def test_acks_lost(
     allow, deny = "topic readwrite hedgerow/#\n", "topic deny hedgerow/v1/orchard/box-1/ack\n"
     rules.write_text(allow, encoding="utf-8")
     broker = make_mosquitto(f"acl_file {rules}")
-    site = make_site(broker, "sqlite")
+    site = make_site(broker)
     site.start_cloud()
     site.start_box(ack_timeout_s=0.2, ack_timeout_most_s=0.2)
     for _ in range(times(1, long=20)):

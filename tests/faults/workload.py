@@ -1,10 +1,11 @@
 """What a box commits: each step has records of its own, so that a loss, a double and a change all show."""
 
+import random
 from collections.abc import Callable
 
 from sqlalchemy import Connection
 
-from cloud_sync.outbox import append_event, append_rollups
+from cloud_sync.outbox import append_event, append_evidence, append_rollups
 from cloud_sync.wire import Channel, MeasureRow, RollupRow
 
 Work = Callable[[Connection], object]
@@ -19,6 +20,8 @@ def step(number: int) -> list[Work]:
         works.append(lambda connection: _append_event(connection, number, Channel.EVENT))
     if number % 8 == 0:
         works.append(lambda connection: _append_event(connection, number, Channel.ALARM))
+    if number % 10 == 5:
+        works.append(lambda connection: _append_picture(connection, number))
     return works
 
 
@@ -34,6 +37,12 @@ def _append_windows(connection: Connection, number: int) -> None:
 def _append_event(connection: Connection, number: int, channel: Channel) -> None:
     fields = {"kind": "step", "camera": "north", "at_ms": 1000 * number, "data": {"number": number}}
     append_event(connection, fields, boot=1, created_utc_ns=0, channel=channel)
+
+
+def _append_picture(connection: Connection, number: int) -> None:
+    fields = {"kind": "step", "camera": "north", "at_ms": 1000 * number, "width": 64, "height": 48, "data": {}}
+    jpeg = b"\xff\xd8" + random.Random(number).randbytes(3000)
+    append_evidence(connection, fields, jpeg, boot=1, created_utc_ns=0)
 
 
 def _row(number: int) -> RollupRow:
