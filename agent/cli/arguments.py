@@ -54,6 +54,11 @@ def positive(text: str) -> float:
     return _number(text, float, 0.001, 1e9)
 
 
+def seconds(text: str) -> int:
+    """Read a whole number of seconds, up to a year; 0 is one."""
+    return int(_number(text, int, 0, 366 * 86_400))
+
+
 def share(text: str) -> float:
     """Read a share between 0 and 1."""
     return _number(text, float, 0.0001, 0.9999)

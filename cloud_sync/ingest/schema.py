@@ -119,9 +119,9 @@ merged_window = Table(
     # Long windows that arrived. A shorter one inside goes as soon as its row of the same zone and class is there.
     Column("site", String(63), primary_key=True),
     Column("device", String(63), primary_key=True),
-    Column("camera", String(256), primary_key=True),
     Column("start", BigInteger, primary_key=True),
     Column("length", BigInteger, primary_key=True),
+    Column("camera", String(256), primary_key=True),
     sqlite_with_rowid=False,
 )
 

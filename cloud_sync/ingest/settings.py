@@ -1,6 +1,7 @@
 """What an ingest worker is told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from cloud_sync.mqtt import BrokerSettings
 
@@ -13,7 +14,8 @@ class IngestSettings:
     """
 
     broker: BrokerSettings
-    database: str  # sqlite:///PATH
+    # sqlite:///PATH or postgresql://USER@HOST/DATABASE; kept out of what is printed, for it may hold a password
+    database: str = field(repr=False)
     client_id: str = "hedgerow-ingest"
     batch_messages: int = 100  # committed together at most
     batch_s: float = 0.05  # a batch is committed when its first message has waited so long
@@ -22,5 +24,6 @@ class IngestSettings:
     # How long the broker keeps what comes while the worker is away; 0: not at all, the boxes send it again. Safe with
     # any broker is 0: rumqttd 0.20 crashes when a session with unacknowledged messages of a shared subscription ends.
     session_expiry_s: int = 0
+    database_password_file: Path | None = None  # its first line; PostgreSQL alone
     retry_first_s: float = 1.0
     retry_most_s: float = 10.0  # workers stand beside their broker: no link to spare

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy import Engine
 
-from cloud_sync.ingest.database import open_database
+from cloud_sync.ingest.database import DatabaseAwayError, open_database
 from cloud_sync.ingest.session import IngestSession
 from cloud_sync.ingest.settings import IngestSettings
 from cloud_sync.mqtt import SESSION_TAKEN_OVER, Backoff, Closed, Connection, ConnectOptions, Opened, Wake
@@ -36,14 +36,31 @@ def run_ingest(
         on_ready: Called once, when the broker has granted the subscriptions.
 
     Raises:
-        SyncFatalError: The database cannot be opened, or is damaged. A broker that is away is no error: it is tried
-            again.
+        SyncFatalError: The database cannot be opened, or is damaged. A broker or a database server that is away is no
+            error: it is tried again.
     """
-    engine = open_database(settings.database)
+    engine = _open(settings, stop)
+    if engine is None:
+        return
     try:
         IngestWorker(settings, engine, utc_ms=utc_ms).run(stop, on_ready)
     finally:
         engine.dispose()
+
+
+def _open(settings: IngestSettings, stop: threading.Event) -> Engine | None:
+    """Open the database as soon as its server answers; None if ``stop`` came first."""
+    backoff = Backoff(first_s=settings.retry_first_s, most_s=settings.retry_most_s)
+    told = ""
+    while not stop.is_set():
+        try:
+            return open_database(settings.database, settings.database_password_file)
+        except DatabaseAwayError as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning("ingest_waits", reason=told)
+            stop.wait(backoff.delay_s())
+    return None
 
 
 class IngestWorker:

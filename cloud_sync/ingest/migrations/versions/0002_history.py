@@ -4,6 +4,8 @@ Revision ID: 0002
 Revises: 0001
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -29,7 +31,7 @@ def upgrade() -> None:
         op.execute(view)
 
 
-def _renew(table: str, columns: list[sa.Column]) -> None:
+def _renew(table: str, columns: list[sa.Column[Any]]) -> None:
     """Create a table of windows anew: a key that begins with camera and time, and partitions where there are any."""
     op.drop_index(f"{table}_by_time", table_name=table)
     op.rename_table(table, "old")
@@ -43,7 +45,7 @@ def _renew(table: str, columns: list[sa.Column]) -> None:
     op.create_index(f"{table}_by_time", table, ["start"], postgresql_using="brin")
 
 
-def _window_columns() -> list[sa.Column]:
+def _window_columns() -> list[sa.Column[Any]]:
     return [
         sa.Column("site", sa.String(63), primary_key=True),
         sa.Column("device", sa.String(63), primary_key=True),
@@ -53,7 +55,7 @@ def _window_columns() -> list[sa.Column]:
     ]
 
 
-def _rollup_columns() -> list[sa.Column]:
+def _rollup_columns() -> list[sa.Column[Any]]:
     return [
         *_window_columns(),
         sa.Column("zone", sa.String(256), primary_key=True),
@@ -71,7 +73,7 @@ def _rollup_columns() -> list[sa.Column]:
     ]
 
 
-def _measure_columns() -> list[sa.Column]:
+def _measure_columns() -> list[sa.Column[Any]]:
     return [
         *_window_columns(),
         sa.Column("zone", sa.String(256), primary_key=True),
@@ -88,7 +90,15 @@ def _measure_columns() -> list[sa.Column]:
 
 
 def _create_merged_window() -> None:
-    op.create_table("merged_window", *_window_columns(), sqlite_with_rowid=False)
+    op.create_table(
+        "merged_window",
+        sa.Column("site", sa.String(63), primary_key=True),
+        sa.Column("device", sa.String(63), primary_key=True),
+        sa.Column("start", sa.BigInteger, primary_key=True),
+        sa.Column("length", sa.BigInteger, primary_key=True),
+        sa.Column("camera", sa.String(256), primary_key=True),
+        sqlite_with_rowid=False,
+    )
 
 
 def _create_evidence() -> None:
