@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from cloud_sync.ingest import open_database
 from tests.postgres import Postgres, find_programs
-from tests.postgres import free_port as unused_port
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
@@ -74,12 +74,12 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def postgres_server() -> Iterator[Postgres]:
     """A PostgreSQL server for the whole run. A test that stops it makes one of its own."""
-    server = Postgres(_require_postgres(), tmp_path_factory.mktemp("postgres"), unused_port())
+    server = Postgres(_require_postgres())
     server.start()
     yield server
-    server.stop()
+    server.remove()
 
 
 @pytest.fixture
@@ -90,13 +90,33 @@ def postgres_url(postgres_server: Postgres) -> Iterator[str]:
     postgres_server.drop_database(url)
 
 
+@pytest.fixture(scope="session")
+def postgres_cloud(postgres_server: Postgres) -> str:
+    """The name of a PostgreSQL database with the cloud's schema and nothing in it, to be copied."""
+    url = postgres_server.create_database()
+    open_database(url).dispose()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def cloud_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty cloud database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'cloud.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    url = server.create_database(template=request.getfixturevalue("postgres_cloud"))
+    yield url
+    server.drop_database(url)
+
+
 @pytest.fixture
-def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+def own_postgres() -> Iterator[Postgres]:
     """A PostgreSQL server that a test may stop and kill."""
-    server = Postgres(_require_postgres(), tmp_path_factory.mktemp("postgres"), unused_port())
+    server = Postgres(_require_postgres())
     server.start()
     yield server
-    server.stop()
+    server.remove()
 
 
 def _require_postgres() -> Path:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from tempfile import mkdtemp
 from uuid import uuid4
 
 import psycopg
@@ -27,17 +28,18 @@ def find_programs() -> Path | None:
 class Postgres:
     """A server on loopback that a test may stop, kill and start again. As root it runs as the user ``postgres``."""
 
-    def __init__(self, programs: Path, folder: Path, port: int) -> None:
-        """Make the cluster; ``start`` runs it. ``folder`` and those above it are opened for passing through."""
-        self.port = port
+    def __init__(self, programs: Path) -> None:
+        """Make the cluster; ``start`` runs it.
+
+        Its folder is not pytest's: that belongs to root alone, and the next run of the tests may remove it.
+        """
+        self.port = free_port()
         self._programs = programs
-        self._folder = folder
+        self._folder = folder = Path(mkdtemp(prefix="hedgerow-postgres-"))
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._user = "postgres" if os.getuid() == 0 else None
-        folder.mkdir(parents=True, exist_ok=True)
         if self._user is not None:
-            _open_way(folder)
             account = pwd.getpwnam(self._user)
             os.chown(folder, account.pw_uid, account.pw_gid)
         secret = folder / "password"
@@ -73,15 +75,20 @@ class Postgres:
         """End it as a power cut does, its children included."""
         self._end(signal.SIGQUIT)
 
+    def remove(self) -> None:
+        """End it, and delete what it stored."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
     def url(self, database: str, *, password: str = PASSWORD) -> str:
         quoted = password.replace(" ", "%20")
         return f"postgresql://postgres:{quoted}@127.0.0.1:{self.port}/{database}"
 
-    def create_database(self) -> str:
-        """Make an empty database; return its address."""
+    def create_database(self, template: str = "template1") -> str:
+        """Make an empty database, or a copy of one that nobody is connected to; return its address."""
         name = f"test_{uuid4().hex[:12]}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -121,10 +128,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _open_way(folder: Path) -> None:
-    """Let another user pass through the folders of a test run, which belong to root alone."""
-    for above in folder.parents:
-        if above.stat().st_uid == os.getuid() and not above.stat().st_mode & 0o001:
-            above.chmod(above.stat().st_mode | 0o011)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Float, Integer, LargeBinary, Table
 
 from cloud_sync.ingest.partitions import make_partitions
+from cloud_sync.ingest.schema import DAY_S
 from cloud_sync.ingest.statements import clash_clause, key_of, replaced_condition
 from cloud_sync.ingest.tables import Clash, Columns, Range, Window
 
@@ -38,7 +39,7 @@ class PostgresTables:
             connection.exec_driver_sql(_REMOVE, _range_literals(ranges)[:2])
 
     def merged_within(self, connection: Connection, spans: Iterable[tuple[str, str, int, int]]) -> list[Window]:
-        """Return the long windows that begin within spans of (site, device, first start, last start)."""
+        """Return the long windows in which a window may lie that begins in these spans: (site, device, first, last)."""
         site, name, first, last = zip(*spans, strict=True)
         literals = (_texts(site), _texts(name), _numbers(first), _numbers(last))
         return [Window(*row) for row in connection.exec_driver_sql(_MERGED, literals)]
@@ -72,10 +73,11 @@ FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS w (stream, first, last) C
 _REMOVE = """DELETE FROM received USING unnest(%s::text[], %s::bigint[]) AS w (stream, first)
 WHERE received.stream = w.stream AND received.first = w.first"""
 
-_MERGED = """SELECT DISTINCT m.site, m.device, m.start, m.length, m.camera
+_MERGED = f"""SELECT DISTINCT m.site, m.device, m.start, m.length, m.camera
 FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::bigint[]) AS w (site, device, first, last)
-JOIN merged_window AS m ON m.site = w.site AND m.device = w.device AND m.start BETWEEN w.first AND w.last
-ORDER BY m.site, m.device, m.start, m.length, m.camera"""
+JOIN merged_window AS m ON m.site = w.site AND m.device = w.device
+    AND m.start BETWEEN w.first - {DAY_S} AND w.last AND m.start + m.length > w.first
+ORDER BY m.site, m.device, m.start, m.length, m.camera"""  # noqa: S608
 
 
 @cache

@@ -5,7 +5,7 @@ from functools import cache
 
 from sqlalchemy import Connection, Table, delete, or_, select
 
-from cloud_sync.ingest.schema import merged_window, received
+from cloud_sync.ingest.schema import DAY_S, merged_window, received
 from cloud_sync.ingest.statements import clash_clause, key_of, replaced_condition
 from cloud_sync.ingest.tables import Clash, Columns, Range, Window
 
@@ -42,11 +42,15 @@ class SqliteTables:
             connection.execute(delete(received).where(received.c.stream == stream, received.c.first == first))
 
     def merged_within(self, connection: Connection, spans: Iterable[tuple[str, str, int, int]]) -> list[Window]:
-        """Return the long windows that begin within spans of (site, device, first start, last start)."""
+        """Return the long windows in which a window may lie that begins in these spans: (site, device, first, last)."""
         found: set[Window] = set()
         for site, name, first, last in spans:
             of_box = (merged_window.c.site == site, merged_window.c.device == name)
-            statement = select(merged_window).where(*of_box, merged_window.c.start.between(first, last))
+            around = (
+                merged_window.c.start.between(first - DAY_S, last),
+                merged_window.c.start + merged_window.c.length > first,
+            )
+            statement = select(merged_window).where(*of_box, *around)
             found.update(Window(*row) for row in connection.execute(statement))
         return sorted(found)
 

@@ -14,7 +14,6 @@ from cloud_sync.ingest.gathered import Gathered, columns_of, newest_of, single_o
 from cloud_sync.ingest.inbox import Incoming, Refused
 from cloud_sync.ingest.quarantine import set_aside
 from cloud_sync.ingest.schema import (
-    DAY_S,
     event,
     evidence,
     measure,
@@ -26,7 +25,7 @@ from cloud_sync.ingest.schema import (
 )
 from cloud_sync.ingest.statements import key_of
 from cloud_sync.ingest.streams import COPIED, DIFFERENT, Stream, ask_for_new, claim, hear_birth, mark, with_several
-from cloud_sync.ingest.tables import Clash, Range, Tables, Window
+from cloud_sync.ingest.tables import Clash, Range, Tables
 from cloud_sync.wire import AckMessage, BirthMessage, Box, Envelope
 
 Acks = dict[Box, list[AckMessage]]
@@ -137,7 +136,7 @@ class _Work:
         if long:
             windows = columns_of([window._asdict() for window in long])
             self.tables.put(self.connection, merged_window, windows, Clash.KEEP)
-        spans = [(box.site, box.device, first - DAY_S, last) for box, (first, last) in gathered.spans.items()]
+        spans = [(box.site, box.device, *span) for box, span in gathered.spans.items()]
         around = self.tables.merged_within(self.connection, spans)
         for table in (rollup, measure):
             self.tables.remove_replaced(self.connection, table, around)

@@ -63,7 +63,7 @@ class Tables(Protocol):
         ...
 
     def merged_within(self, connection: Connection, spans: Iterable[tuple[str, str, int, int]]) -> list[Window]:
-        """Return the long windows that begin within spans of (site, device, first start, last start)."""
+        """Return the long windows in which a window may lie that begins in these spans: (site, device, first, last)."""
         ...
 
     def remove_replaced(self, connection: Connection, table: Table, windows: Sequence[Window]) -> None:
