@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import fields
 from typing import Self
 
 import structlog
@@ -27,6 +28,7 @@ from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
 from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
+from agent.windows import upload_windows
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.outbox import Outbox
 from cloud_sync.uplink import LINK_OFF, LinkStatus, Uplink, UplinkSettings
@@ -36,6 +38,7 @@ log = structlog.get_logger()
 
 LOW_SCORE = 0.1
 """The detector's threshold: ByteTrack continues tracks with detections that are too weak to start one."""
+BROKER_KEYS = {field.name for field in fields(BrokerSettings)} - {"url", "connect_timeout_s"}
 
 
 class Agent:
@@ -101,9 +104,12 @@ class Agent:
             return None
         return Uplink(
             UplinkSettings(
-                BrokerSettings(**sync.model_dump(exclude={"broker", "confirm", "health_every_s"}), url=sync.broker),
+                BrokerSettings(**sync.model_dump(include=BROKER_KEYS), url=sync.broker),
                 confirm=sync.confirm,
                 health_every_s=sync.health_every_s,
+                daily_bytes=sync.daily_bytes,
+                opens_at=upload_windows(sync.windows),
+                alarms_wake=sync.alarms_wake,
             ),
             Box(self._config.box.site, self._config.box.device),
             self._outbox,
@@ -170,7 +176,7 @@ class Agent:
         if self._config.page.enabled:
             self._supervisor.start("page", self.page.run)
         if self._uplink is not None:
-            self._supervisor.start("uplink", self._uplink.run, hang_after_s=120)
+            self._supervisor.start("uplink", self._uplink.run, hang_after_s=25)
         for gps, feed in self._feeds.items():
             self._supervisor.start(f"gps-{gps}", feed.run, hang_after_s=2 * feed.longest_silence_s)
         self._supervisor.start("analysis", self._analysis.run)

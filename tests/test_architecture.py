@@ -25,6 +25,7 @@ ALLOWED = {
     "replay": {"capture", "detection", "pipeline", "summaries"},
     "supervisor": set(),
     "schedule": set(),
+    "windows": set(),
     "machine": set(),
     "systemd": set(),
     "journal": set(),

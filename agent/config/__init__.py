@@ -8,6 +8,7 @@ from agent.config.camera import Anchor, CameraConfig, FarmConfig, LineConfig, Ri
 from agent.config.load import load_config, read_secret
 from agent.config.sections import BoxConfig, Config, ModelConfig, PageConfig, PlacesConfig, StorageConfig
 from agent.config.sync import SyncConfig
+from agent.config.window import WindowConfig
 
 __all__ = [
     "Anchor",
@@ -23,6 +24,7 @@ __all__ = [
     "RowConfig",
     "StorageConfig",
     "SyncConfig",
+    "WindowConfig",
     "ZoneConfig",
     "is_path",
     "load_config",

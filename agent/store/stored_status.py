@@ -13,7 +13,7 @@ from agent.store.history import counts_since, measures_since
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
 from agent.store.store import DATABASE, is_running
-from cloud_sync.outbox import read_depth
+from cloud_sync.outbox import DAY_MS, read_depth, read_usage
 from cloud_sync.outbox.schema import stream
 from cloud_sync.sqlite import open_sqlite
 
@@ -73,6 +73,7 @@ def _read(engine: Engine) -> dict[str, Any]:
                 for measure in measures_since(connection, now_s - 3600)
             ],
             "outbox": _outbox(connection, now_s),
+            "link_today": _link_today(connection, now_s),
             "rollups": connection.execute(select(func.count()).select_from(rollup_table)).scalar_one(),
         }
 
@@ -95,15 +96,22 @@ def _outbox(connection: Connection, now_s: int) -> dict[str, Any]:
     }
 
 
+def _link_today(connection: Connection, now_s: int) -> dict[str, Any]:
+    """Return the bytes on the wire since midnight UTC; a running agent saves them every ten seconds."""
+    today = read_usage(connection, now_s * 1000 // DAY_MS)
+    return {"sent_bytes": today.sent_bytes, "received_bytes": today.received_bytes, "data_bytes": today.data_bytes}
+
+
 def summary_lines(status: dict[str, Any]) -> list[str]:
     """Say the same for a person."""
-    waiting = status["outbox"]
+    waiting, today = status["outbox"], status["link_today"]
     lines = [
         f"agent      {'running' if status['running'] else 'not running'}",
         f"database   {status['database_bytes'] / 1e6:.1f} MB, {status['rollups']} rollups",
         f"outbox     {waiting['entries']} entries waiting"
         + (f", the oldest for {waiting['oldest_s']} s" if waiting["entries"] else "")
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
+        f"link       {today['sent_bytes'] / 1e3:.1f} kB sent, {today['received_bytes'] / 1e3:.1f} kB received today",
     ]
     last_seen = "" if status["running"] else "last seen "
     lines += [

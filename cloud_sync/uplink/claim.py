@@ -78,6 +78,8 @@ class Claim:
             self.twin = state.instance or ""
             if not retained:
                 self._refuse(state)
+        elif state.instance == self.twin:
+            self._taken = False  # it has just gone, or the broker has just noticed
 
     def _heard_while_holding(self, state: StateMessage) -> None:
         if state.state == "online" and not state.claiming and _wins(state, self._instance):

@@ -50,7 +50,5 @@ class Shares:
     def went(self, lane: Lane, size_bytes: int, waiting: Sequence[Lane]) -> None:
         """Take note that a lane has sent so much while these waited; one that does not wait saves nothing up."""
         for other, share in SHARES.items():
-            if other is lane or other not in waiting:
-                self._owed[other] = 0.0 if other is not lane else max(0.0, self._owed[other] - size_bytes)
-            else:
-                self._owed[other] += share * size_bytes
+            owed = self._owed[other] + share * size_bytes if other in waiting else 0.0
+            self._owed[other] = max(0.0, owed - size_bytes) if other is lane else owed

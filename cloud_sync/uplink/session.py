@@ -76,7 +76,7 @@ class Session:
         self._acks = AckReader(self._stream)
         self._announcements: deque[tuple[Channel, Outgoing]] = deque()  # bounded: each kind at most once
         self._permit = Permit(ONLY_ALARMS)
-        self._born = False
+        self._born = self._leaving = False
         self._health_due_s = self._look_due_s = self._delivered_at_s = now_s
         lasting.complaints.clear()
         lasting.parking.new_connection()
@@ -125,6 +125,8 @@ class Session:
             self._feed.news()
             self._look_due_s = now_s + LOOK_EVERY_S
         self._look_for_silence(now_s)
+        if self._leaving:
+            return  # our own last words come back to us: they are not to be contradicted
         self._look_at_claim(now_s)
         while self._announcements and self._flights.has_room_for_alarm():
             self._hand_over(*self._announcements.popleft(), now_s)
@@ -135,6 +137,7 @@ class Session:
         """Send the last message of a clean end, if there is room for it; return whether."""
         if not self._flights.has_room_for_alarm():
             return False
+        self._leaving = True
         self._hand_over(Channel.STATE, message, now_s)
         return True
 

@@ -83,6 +83,7 @@ class Uplink:
         self._connects = 0
         self._session: Session | None = None
         self._detail = ""
+        self._refused = False
         self._permit = Permit(())
         self._status = self._status_now(LinkState.CONNECTING)
 
@@ -115,6 +116,7 @@ class Uplink:
             self._sleep(stop, beat)
             if stop.is_set():
                 break
+            self._refused = False
             started_s = self._now_s()
             confirmations = self._last.confirmations
             closed = self._connect_once(stop, beat)
@@ -124,7 +126,8 @@ class Uplink:
             if worked or self._now_s() - started_s > self._settings.healthy_after_s:
                 self._backoff.reset()
             self._say_why(closed.detail)
-            self._pause(LinkState.OFFLINE, self._backoff.delay_s(), stop, beat)
+            state = LinkState.REFUSED if self._refused else LinkState.OFFLINE
+            self._pause(state, self._backoff.delay_s(), stop, beat)
         self._status = self._status_now(LinkState.OFFLINE)
 
     def _sleep(self, stop: threading.Event, beat: Callable[[], None]) -> None:
@@ -154,7 +157,7 @@ class Uplink:
                 beat()
                 closed = self._round(connection, STEP_S)
                 if closed is not None:
-                    goodbye = self._session is not None and self._session.refused
+                    goodbye = self._refused = self._session is not None and self._session.refused
                     self._learn_from(closed)
                     return closed
                 if self._permit.asleep:
