@@ -1,21 +1,23 @@
 """A disk so small that a test can fill it."""
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
+
+from tests.faults.privilege import require_root
 
 
 class SmallDisk:
     """A file system of its own, mounted while the test runs."""
 
-    def __init__(self, folder: Path, size_bytes: int) -> None:
-        self.folder = folder
-        self._filler = folder / "filler"
-        folder.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_bytes},mode=755", "tmpfs", folder], check=True)
+    def __init__(self, size_bytes: int) -> None:
+        self.folder = Path(mkdtemp(prefix="hedgerow-disk-"))  # pytest's folders are closed to a server's own user
+        self._filler = self.folder / "filler"
+        options = f"size={size_bytes},mode=777"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.folder], check=True)
 
     def fill(self) -> None:
         """Take all room that is left."""
@@ -32,18 +34,18 @@ class SmallDisk:
 
     def close(self) -> None:
         subprocess.run(["umount", "--lazy", self.folder], check=True)
+        self.folder.rmdir()
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path, require: Callable[[str], str]) -> Iterator[Callable[[int], SmallDisk]]:
+def small_disk(require: Callable[[str], str]) -> Iterator[Callable[[int], SmallDisk]]:
     """Mount one; only root may."""
     require("mount")
-    if os.getuid() != 0:
-        pytest.skip("only root may mount a small disk")
+    require_root("a small disk is mounted")
     made: list[SmallDisk] = []
 
     def make(size_bytes: int) -> SmallDisk:
-        made.append(SmallDisk(tmp_path / f"disk-{len(made)}", size_bytes))
+        made.append(SmallDisk(size_bytes))
         return made[-1]
 
     yield make

@@ -114,7 +114,9 @@ class BoxEnd:
         self._read = open_sqlite(path, write=False)
         self._stop_writer = threading.Event()
         self.writer = Writer(self._write, on_commit=self._notify)
-        self._writer_thread = threading.Thread(target=self.writer.run, args=(self._stop_writer, lambda: None))
+        self._writer_thread = threading.Thread(
+            target=self.writer.run, args=(self._stop_writer, lambda: None), daemon=True
+        )
         self._writer_thread.start()
         self.outbox = Outbox(self._read, self.writer, utc_ms=utc_ms)
         self.uplink: Uplink | None = None
@@ -161,7 +163,9 @@ class BoxEnd:
             health=health_message,
             utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
-        self._uplink_thread = threading.Thread(target=self.uplink.run, args=(self._stop_uplink, lambda: None))
+        self._uplink_thread = threading.Thread(
+            target=self.uplink.run, args=(self._stop_uplink, lambda: None), daemon=True
+        )
         self._uplink_thread.start()
         return self.uplink
 
@@ -187,6 +191,11 @@ class BoxEnd:
     def _notify(self) -> None:
         if self.uplink is not None:
             self.uplink.notify()
+
+
+def _thread(run: Callable[..., None], stop: threading.Event) -> threading.Thread:
+    """Return a thread that a test which failed need not end."""
+    return threading.Thread(target=run, args=(stop, lambda: None), daemon=True)
 
 
 class CloudEnd:
@@ -216,6 +225,7 @@ class CloudEnd:
             target=run_ingest,
             args=(settings, self._stop),
             kwargs={"utc_ms": lambda: utc_ms() + self.clock_error_ms, "on_ready": ready.set},
+            daemon=True,
         )
         self._thread.start()
         assert ready.wait(10)

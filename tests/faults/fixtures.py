@@ -12,6 +12,7 @@ from tests.faults.ends import BoxEnd, CloudEnd
 from tests.faults.packet_proxy import PacketProxy
 from tests.faults.scale import LONG
 from tests.faults.site import Site
+from tests.postgres import Postgres
 
 SITES = ("mosquitto-postgresql", "mosquitto-sqlite", "iotcore-sqlite")
 """What a site may consist of: the broker and the cloud's database."""
@@ -70,16 +71,20 @@ def cloud(tmp_path: Path) -> Iterator[CloudEnd]:
 @pytest.fixture
 def make_cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], CloudEnd]]:
     """Make an empty cloud database, "sqlite" or "postgresql"; no worker runs."""
-    made: list[CloudEnd] = []
+    with ExitStack() as stack:
 
-    def make(database: str) -> CloudEnd:
-        place = request.getfixturevalue("postgres_url") if database == "postgresql" else tmp_path / "cloud.db"
-        made.append(CloudEnd(place))
-        return made[-1]
+        def make(database: str) -> CloudEnd:
+            if database == "sqlite":
+                end = CloudEnd(tmp_path / "cloud.db")
+            else:
+                server: Postgres = request.getfixturevalue("postgres_server")
+                url = server.create_database(template=request.getfixturevalue("postgres_cloud"))
+                stack.callback(server.drop_database, url)
+                end = CloudEnd(url)
+            stack.callback(end.close)
+            return end
 
-    yield make
-    for end in made:
-        end.close()
+        yield make
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Table, select, text
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.outbox.schema import quarantine
 from cloud_sync.sqlite import open_sqlite
-from cloud_sync.wire import Channel, MeasureRow, RollupRow
+from cloud_sync.wire import Box, Channel, MeasureRow, RollupRow
 
 _EVENT = ("kind", "camera", "at_ms")
 _PICTURE = ("kind", "camera", "at_ms", "width", "height")
@@ -61,14 +61,19 @@ def keep_journal(connection: Connection) -> None:
     )
 
 
-def committed(path: Path) -> Records:
-    """Return what the journal of a box has, without what the box could never send."""
-    engine = open_sqlite(path, write=False)
-    with engine.connect() as connection:
-        aside = set(connection.execute(select(quarantine.c.seq)).scalars())
-        rows = connection.execute(text("SELECT seq, channel, body FROM journal")).all()
-    engine.dispose()
-    return _read_entries((row.channel, row.body) for row in rows if row.seq not in aside)
+def committed(*journals: Path) -> Records:
+    """Return what the journals of a box have, without what the box could never send.
+
+    Each entry counts once: a database that was copied has the entries before the copy in both journals.
+    """
+    entries: set[tuple[str, bytes]] = set()
+    for path in journals:
+        engine = open_sqlite(path, write=False)
+        with engine.connect() as connection:
+            aside = {tuple(row) for row in connection.execute(select(quarantine.c.channel, quarantine.c.body))}
+            entries |= {tuple(row) for row in connection.execute(text("SELECT channel, body FROM journal"))} - aside
+        engine.dispose()
+    return _read_entries(entries)
 
 
 def _read_entries(entries: Iterable[tuple[str, bytes]]) -> Records:
@@ -102,32 +107,32 @@ def _keep_newest(kept: dict[tuple[Any, ...], Any], rows: Iterable[Any], *, key: 
             kept[row[:key]] = row
 
 
-def ingested(engine: Engine) -> Records:
-    """Return what a cloud's database holds."""
+def ingested(engine: Engine, box: Box) -> Records:
+    """Return what a cloud's database holds of a box."""
     records = Records()
     with engine.connect() as connection:
         for kind, table, names in (
             ("rollup", cloud.rollup, RollupRow._fields),
             ("measure", cloud.measure, MeasureRow._fields),
         ):
-            for row in _all(connection, table):
+            for row in _all(connection, table, box):
                 records.add(kind, *(getattr(row, name) for name in names))
-        for row in _all(connection, cloud.event):
+        for row in _all(connection, cloud.event, box):
             records.add(row.channel, *(getattr(row, name) for name in _EVENT), _canonical(json.loads(row.data)))
-        for row in _all(connection, cloud.evidence):
+        for row in _all(connection, cloud.evidence, box):
             values = (getattr(row, name) for name in _PICTURE)
             records.add("evidence", *values, _canonical(json.loads(row.data)), sha256(row.jpeg).hexdigest())
         ranges: dict[tuple[str, int], list[tuple[int, int]]] = {}
-        for row in _all(connection, cloud.shed_range):
+        for row in connection.execute(select(cloud.shed_range)):
             ranges.setdefault((row.stream, row.seq), []).append((row.first, row.last))
-        for row in _all(connection, cloud.shed):
+        for row in _all(connection, cloud.shed, box):
             told = ranges.get((row.stream, row.seq), [])
             records.add("shed", *(getattr(row, name) for name in _SHED), _pairs(told))
     return records
 
 
-def _all(connection: Connection, table: Table) -> Iterable[Any]:
-    return connection.execute(select(table)).all()
+def _all(connection: Connection, table: Table, box: Box) -> Iterable[Any]:
+    return connection.execute(select(table).where(table.c.site == box.site, table.c.device == box.device)).all()
 
 
 def _pairs(ranges: Iterable[Iterable[int]]) -> tuple[tuple[int, ...], ...]:
