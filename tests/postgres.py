@@ -67,6 +67,11 @@ class Postgres:
             assert time.monotonic() < deadline, "the server does not answer"
             time.sleep(0.05)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """End it as an administrator does who does not wait: sessions are cut, what is committed stays."""
         self._end(signal.SIGINT)

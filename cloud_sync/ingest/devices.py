@@ -66,7 +66,7 @@ def _newest(connection: Connection, states: list[Incoming], now_ms: int) -> dict
     for item in states:
         message = item.message
         assert isinstance(message, StateMessage)
-        this = Told(message.state, message.boot, message.since_ms)
+        this = Told(message.state, message.boot, message.since_ms, message.instance)
         before = told.get(item.box)
         if before is None or is_newer(this, before, live=not item.arrived.retain, now_ms=now_ms):
             told[item.box] = this
@@ -84,7 +84,8 @@ def _told(connection: Connection, boxes: Iterable[Box]) -> dict[Box, Told]:
     names = [(box.site, box.device) for box in boxes]
     known = select(device).where(tuple_(device.c.site, device.c.device).in_(names), device.c.state.is_not(None))
     return {
-        Box(row.site, row.device): Told(row.state, row.boot, row.state_since_ms) for row in connection.execute(known)
+        Box(row.site, row.device): Told(row.state, row.boot, row.state_since_ms, row.instance)
+        for row in connection.execute(known)
     }
 
 

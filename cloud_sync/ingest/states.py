@@ -11,13 +11,15 @@ class Told(NamedTuple):
     state: str
     boot: int
     since_ms: int
+    instance: str | None  # the run of the agent that says so
 
 
 def is_newer(told: Told, stored: Told, *, live: bool, now_ms: int) -> bool:
     """Return whether ``told`` may take the place of ``stored``.
 
-    A will that comes late speaks of a connection that began before the one that is told now, and changes nothing. The
-    boot counter goes before the clock, which may be anything after a boot. Where a clock is plainly wrong, or a box
+    The boot counter goes before the clock, which may be anything after a boot. An ``offline`` may be a will, older than
+    what its own connection said later: it counts when it is of the run that spoke last. The will of an earlier run
+    comes late, when the broker gives up its connection, and changes nothing. Where a clock is plainly wrong, or a box
     goes on from an old copy of its disk, the box itself is believed, and a will is not.
 
     Args:
@@ -26,6 +28,8 @@ def is_newer(told: Told, stored: Told, *, live: bool, now_ms: int) -> bool:
         live: The broker passes it on as it comes, and did not keep it.
         now_ms: UTC, by our clock.
     """
+    if told.state == "offline" and told.instance == stored.instance:
+        return True
     if (told.boot, told.since_ms) >= (stored.boot, stored.since_ms):
         return True
     if not live or told.state == "offline":

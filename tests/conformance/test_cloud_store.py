@@ -1,7 +1,6 @@
 """What every cloud database promises, PostgreSQL or SQLite: batches are stored exactly once in effect."""
 
 import json
-from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
@@ -9,10 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, func, select
 
-from cloud_sync.ingest import ledger, open_database, schema
-from cloud_sync.ingest.committing import commit
+from cloud_sync.ingest import ledger, schema
 from cloud_sync.ingest.database import tables_of
-from cloud_sync.ingest.inbox import read
 from cloud_sync.ingest.streams import COPIED
 from cloud_sync.ingest.tables import Range
 from cloud_sync.mqtt import Arrived
@@ -20,48 +17,11 @@ from cloud_sync.wire import (
     AckMessage,
     Box,
     Channel,
-    EventMessage,
-    Message,
-    RollupMessage,
     RollupRow,
     StateMessage,
-    columns_of,
-    encode,
 )
 from tests.faults.ends import BOX, birth_message, health_message, rollup_row
-
-STREAM = "0123456789abcdef" * 2
-NOW_MS = 1_700_000_000_000
-
-
-@pytest.fixture
-def database(cloud_url: str) -> Iterator[Engine]:
-    engine = open_database(cloud_url)
-    yield engine
-    engine.dispose()
-
-
-def arrived(channel: Channel, message: Message, *, box: Box = BOX, retain: bool = False) -> Arrived:
-    encoded = encode(message)
-    return Arrived(1, 1, box.topic(channel), encoded.payload, retain, encoded.encoding)
-
-
-def rollups(seq: int, *rows: RollupRow, count: int = 1, box: Box = BOX, stream: str = STREAM) -> Arrived:
-    message = RollupMessage(stream=stream, seq=seq, count=count, boot=1, columns=columns_of(rows))
-    return arrived(Channel.ROLLUP, message, box=box)
-
-
-def event(seq: int, kind: str = "k", *, box: Box = BOX, stream: str = STREAM) -> Arrived:
-    return arrived(Channel.EVENT, EventMessage(stream=stream, seq=seq, boot=1, kind=kind, at_ms=1), box=box)
-
-
-def put(database: Engine, *batch: Arrived, now_ms: int = NOW_MS) -> dict[Box, list[AckMessage]]:
-    return commit(database, [read(message) for message in batch], now_ms=now_ms)
-
-
-def rows(database: Engine, table) -> list:
-    with database.connect() as connection:
-        return list(connection.execute(select(table)).all())
+from tests.ingest.messages import NOW_MS, STREAM, arrived, event, put, rollups, rows
 
 
 def test_same_batch_twice_is_stored_once(database: Engine) -> None:

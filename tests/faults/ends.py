@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, NullPool, create_engine, func, insert, select
+from sqlalchemy import func, insert, select
 
 from agent.store import Writer
-from cloud_sync.ingest import IngestSettings, open_database, run_ingest
+from cloud_sync.ingest import IngestSettings, open_database, open_for_reading, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.outbox import Outbox, append, append_event, append_rollups
@@ -201,17 +201,13 @@ def _thread(run: Callable[..., None], stop: threading.Event) -> threading.Thread
 class CloudEnd:
     """A cloud database, and an ingest worker while one runs."""
 
-    def __init__(self, database: Path | str) -> None:
-        """Make its tables.
-
-        Args:
-            database: The file of one of SQLite, or the address of one of PostgreSQL.
-        """
+    def __init__(self, where: Path | str) -> None:
+        """Make the database: an SQLite file, or the one at an address."""
         self.clock_error_ms = 0
-        self.url = f"sqlite:///{database}" if isinstance(database, Path) else database
+        self.kind = "SQLite" if isinstance(where, Path) else "PostgreSQL"
+        self.url = where if isinstance(where, str) else f"sqlite:///{where}"
         open_database(self.url).dispose()
-        self.kind = "SQLite" if isinstance(database, Path) else "PostgreSQL"
-        self.engine = open_sqlite(database, write=False) if isinstance(database, Path) else _reader(database)
+        self.engine = open_for_reading(self.url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -259,11 +255,6 @@ class CloudEnd:
 
     def received(self) -> list[tuple[int, int]]:
         return [(row.first, row.last) for row in self.rows(cloud.received)]
-
-
-def _reader(url: str) -> Engine:
-    """Return an engine that keeps no connection: a server that is stopped must not find one."""
-    return create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
 
 
 def expected_rollups(count: int) -> Counter[RollupRow]:

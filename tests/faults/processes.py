@@ -10,7 +10,7 @@ from cloud_sync.mqtt import BrokerSettings
 from tests.faults.ends import BoxEnd, eventually, fast_settings, utc_ms
 
 
-def start_process(kind: str, database: Path, url: str, *more: str) -> subprocess.Popen[str]:
+def start_process(kind: str, database: Path | str, url: str, *more: str) -> subprocess.Popen[str]:
     """Start an end, and wait until it is online."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.processes", kind, str(database), url, *more],
@@ -25,19 +25,21 @@ def start_process(kind: str, database: Path, url: str, *more: str) -> subprocess
     return process
 
 
-def _uplink(database: Path, url: str) -> None:
-    box = BoxEnd(database)
+def _uplink(database: str, url: str) -> None:
+    box = BoxEnd(Path(database))
     uplink = box.start_uplink(fast_settings(url))
     eventually(lambda: uplink.status().state == "online")
     print("ready", flush=True)
     threading.Event().wait()
 
 
-def _ingest(database: Path, url: str, client_id: str = "hedgerow-ingest") -> None:
-    settings = IngestSettings(BrokerSettings(url), f"sqlite:///{database}", client_id, batch_messages=3)
+def _ingest(database: str, url: str, client_id: str = "hedgerow-ingest") -> None:
+    """``database`` is a path or an address."""
+    address = database if "://" in database else f"sqlite:///{database}"
+    settings = IngestSettings(BrokerSettings(url), address, client_id, batch_messages=3)
     run_ingest(settings, threading.Event(), utc_ms=utc_ms, on_ready=lambda: print("ready", flush=True))
 
 
 if __name__ == "__main__":
     kind, path, url, *more = sys.argv[1:]
-    {"uplink": _uplink, "ingest": _ingest}[kind](Path(path), url, *more)
+    {"uplink": _uplink, "ingest": _ingest}[kind](path, url, *more)

@@ -33,4 +33,5 @@ def test_postgresql_restarted(
             own_postgres.start()
             result.faults += 1
         site.drain()
+        end.engine.dispose()  # its connection is of a server that is gone
         site.check(result)

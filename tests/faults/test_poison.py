@@ -39,7 +39,7 @@ POISON = {
 _ROW = rollup_row(0)._replace(zone="z", place="p")
 EXTREMES = {
     "times": [_ROW._replace(start=start) for start in (2**53 - 1, -(2**53) + 1, 253_402_300_800, -62_135_596_801, 0)],
-    "lengths": [_ROW._replace(length=length) for length in (0, 3600, 86_400, 2**53 - 1)],
+    "lengths": [_ROW._replace(length=length) for length in (0, 1, 59, 2**53 - 1)],
     "texts": [
         _ROW._replace(zone=text, place=text, camera=text) for text in ("", "\0", 64 * "\U0001f34e", "a\"\\b,{}'\n")
     ],
@@ -96,9 +96,8 @@ def test_values_at_the_ends(site: Site, result: Result, name: str) -> None:
         ).result(10)
         fields = {"kind": row.zone, "camera": row.camera, "at_ms": row.start, "data": {row.zone: row.place}}
         site.box.add_raw(Channel.EVENT, json.dumps(fields).encode()).result(10)
-        site.box.add_raw(Channel.EVIDENCE, json.dumps({**fields, "width": 1, "height": 1, "jpeg": ""}).encode()).result(
-            10
-        )
+        fields |= {"width": 1, "height": 1, "jpeg": ""}
+        site.box.add_raw(Channel.EVIDENCE, json.dumps(fields).encode()).result(10)
         result.faults += 3
     site.commit(3)
     site.drain()
