@@ -227,7 +227,7 @@ class Connection:
         return bool(state & (select.POLLIN | _HANG_UP)) or decrypted, bool(state & select.POLLOUT)
 
     def _serve(self, *, readable: bool, writable: bool) -> None:
-        self._pulse = self._pulse or Pulse(time.monotonic(), greeting_s=self._settings.connect_timeout_s)
+        self._pulse = self._pulse or self._new_pulse()
         code = self._client.loop_read() if readable else MQTTErrorCode.MQTT_ERR_SUCCESS
         if writable and self._client.socket() is not None:
             self._client.loop_write()
@@ -235,6 +235,10 @@ class Connection:
             self._keep_alive(self._pulse, heard=readable)
         if self._client.socket() is None:  # whether or not paho said so
             self._end(Closed(f"{self._settings.address} ended the connection ({code.name})", None))
+
+    def _new_pulse(self) -> Pulse:
+        settings = self._settings
+        return Pulse(time.monotonic(), greeting_s=settings.connect_timeout_s, answer_s=settings.answer_s)
 
     def _keep_alive(self, pulse: Pulse, *, heard: bool) -> None:
         now_s = time.monotonic()

@@ -26,6 +26,8 @@ def explain(error: OSError | ValueError, address: str, *, utc_s: float | None = 
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate of {address} is not accepted: {_verdict(error, utc_s)}"
+    if isinstance(error, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
+        return f"TLS with {address} fails: it hangs up, perhaps over the client certificate (cert_file and key_file)"
     if isinstance(error, ssl.SSLError):
         return f"TLS with {address} fails: {_ALERTS.get(error.reason or '', error.reason or str(error))}"
     if isinstance(error, socket.gaierror):

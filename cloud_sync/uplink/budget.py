@@ -89,13 +89,17 @@ class Budget:
             except BusyError as error:
                 self._note_save(day, more, error)
 
-    def channels(self) -> tuple[Channel, ...]:
-        """Return who may still spend: some or all of the data channels, and health."""
+    def channels(self, ahead_bytes: int = 0) -> tuple[Channel, ...]:
+        """Return who may still spend: some or all of the data channels, and health.
+
+        Args:
+            ahead_bytes: Handed over and perhaps not on the wire yet.
+        """
         everything = (*DATA_CHANNELS, Channel.HEALTH)
         if not self.daily_bytes:
             return everything
         self._turn_page()
-        spent = self._today.total_bytes / self.daily_bytes
+        spent = (self._today.total_bytes + ahead_bytes) / self.daily_bytes
         return tuple(channel for channel in everything if spent < CEILINGS.get(channel, float("inf")))
 
     def next_day_ms(self) -> int:

@@ -159,6 +159,11 @@ class Flights:
         """Return how many messages have no PUBACK."""
         return len(self._handed)
 
+    @property
+    def handed_bytes(self) -> int:
+        """Return the size of these."""
+        return self._handed_bytes
+
     def oldest_handed_s(self) -> float | None:
         """Return when the oldest message without PUBACK was handed over."""
         return next((flight.handed_at_s for flight in self._handed.values()), None)

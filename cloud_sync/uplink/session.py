@@ -26,8 +26,8 @@ LOOK_EVERY_S = 5.0
 """The outbox is looked at this often even if nobody says that there is news."""
 NO_SUBSCRIBERS = 0x10
 REFUSED = 0x80
-NEVER = {0x95, 0x99}
-"""PUBACK reasons that can never become better: packet too large, payload format invalid."""
+NEVER = 0x99
+"""The one PUBACK reason that can never become better: payload format invalid. What is too large ends the connection."""
 
 
 @dataclass(slots=True)
@@ -204,8 +204,9 @@ class Session:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
             return []
         everything = self._flights.has_room() and self._flights.may_send_data()
-        channels = self._permit.channels if everything else set(self._permit.channels) & {Channel.ALARM}
-        return [channel for channel in channels if self._last.parking.allows(channel, now_s)]
+        affordable = self._last.budget.channels(self._flights.handed_bytes) if everything else ONLY_ALARMS
+        permitted = set(self._permit.channels).intersection(affordable)
+        return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
 
     def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
         mid = self._connection.publish(message)
@@ -232,7 +233,7 @@ class Session:
         self._note_complaint(flight, event)
         if not flight.awaits_cloud:
             return
-        if event.code in NEVER:
+        if event.code == NEVER:
             self._reject(flight, event.text)
         elif event.code >= REFUSED:
             self._retry(flight, now_s)

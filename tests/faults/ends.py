@@ -15,7 +15,7 @@ from agent.store import Writer
 from cloud_sync.ingest import IngestSettings, open_database, open_for_reading, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox, append, append_event, append_rollups
+from cloud_sync.outbox import Outbox, append, append_event, append_evidence, append_rollups
 from cloud_sync.outbox.schema import metadata, outbox, stream
 from cloud_sync.outbox.schema import quarantine as box_quarantine
 from cloud_sync.sqlite import open_sqlite
@@ -104,7 +104,7 @@ class BoxEnd:
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
         self.path = path
-        self.clock_error_ms = 0
+        self.clock_error_ms = 0  # what the box's wall clock is wrong by
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -114,9 +114,7 @@ class BoxEnd:
         self._read = open_sqlite(path, write=False)
         self._stop_writer = threading.Event()
         self.writer = Writer(self._write, on_commit=self._notify)
-        self._writer_thread = threading.Thread(
-            target=self.writer.run, args=(self._stop_writer, lambda: None), daemon=True
-        )
+        self._writer_thread = _thread(self.writer.run, self._stop_writer)
         self._writer_thread.start()
         self.outbox = Outbox(self._read, self.writer, utc_ms=utc_ms)
         self.uplink: Uplink | None = None
@@ -137,6 +135,11 @@ class BoxEnd:
         fields = {"kind": kind, "camera": None, "at_ms": 1, "data": data}
         return self.writer.submit(
             lambda connection: append_event(connection, fields, boot=1, created_utc_ns=0, channel=channel)
+        )
+
+    def add_evidence(self, fields: dict[str, Any], jpeg: bytes) -> "Future[int]":
+        return self.writer.submit(
+            lambda connection: append_evidence(connection, fields, jpeg, boot=1, created_utc_ns=0)
         )
 
     def add_raw(self, channel: Channel, body: bytes) -> "Future[int]":
@@ -163,9 +166,7 @@ class BoxEnd:
             health=health_message,
             utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
-        self._uplink_thread = threading.Thread(
-            target=self.uplink.run, args=(self._stop_uplink, lambda: None), daemon=True
-        )
+        self._uplink_thread = _thread(self.uplink.run, self._stop_uplink)
         self._uplink_thread.start()
         return self.uplink
 
@@ -203,7 +204,7 @@ class CloudEnd:
 
     def __init__(self, where: Path | str) -> None:
         """Make the database: an SQLite file, or the one at an address."""
-        self.clock_error_ms = 0
+        self.clock_error_ms = 0  # what the workers' wall clock is wrong by
         self.kind = "SQLite" if isinstance(where, Path) else "PostgreSQL"
         self.url = where if isinstance(where, str) else f"sqlite:///{where}"
         open_database(self.url).dispose()
