@@ -1,5 +1,6 @@
 """What every cloud database promises of what boxes gave up, of pictures, and of streams with two histories."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -233,8 +234,11 @@ def test_what_comes_again_under_a_new_stream_is_stored_once(database: Engine) ->
 
 def test_a_text_that_no_database_holds_is_set_aside(database: Engine) -> None:
     """NUL in a name or in data is refused alike by both kinds, and only the message that has it."""
-    poison = arrived(Channel.EVENT, EventMessage(stream=STREAM, seq=1, boot=1, kind="k", at_ms=1, data={"a": "\0"}))
-    put(database, poison, rollups(2, minute(0)._replace(zone="a\0b")), event(3))
+    poison = [
+        replace(one, payload=one.payload.replace(b"poison", rb"\u0000"))
+        for one in (event(1, "poison"), rollups(2, minute(0)._replace(zone="poison")))
+    ]
+    put(database, *poison, event(3))
     assert len(rows(database, schema.quarantine)) == 2
     assert [row.seq for row in rows(database, schema.event)] == [3]
 

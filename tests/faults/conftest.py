@@ -2,6 +2,9 @@
 
 import pytest
 
+pytest.register_assert_rewrite("tests.faults.site")
+
+# ruff: noqa: E402  an assertion is only explained where the module was announced before its import
 from tests.faults.disks import small_disk
 from tests.faults.fixtures import box, broker, cloud, make_cloud, make_mosquitto, make_site, mosquitto, site
 from tests.faults.matrix import Matrix

@@ -41,7 +41,8 @@ EXTREMES = {
     "times": [_ROW._replace(start=start) for start in (2**53 - 1, -(2**53) + 1, 253_402_300_800, -62_135_596_801, 0)],
     "lengths": [_ROW._replace(length=length) for length in (0, 1, 59, 2**53 - 1)],
     "texts": [
-        _ROW._replace(zone=text, place=text, camera=text) for text in ("", "\0", 64 * "\U0001f34e", "a\"\\b,{}'\n")
+        _ROW._replace(zone=text, place=text, camera=text)
+        for text in ("", "\0", 256 * "\U0001f34e", "a\"\\b,{}'\n", "\ud800", "NULL")
     ],
     "numbers": [
         _ROW._replace(frames=2**53 - 1, unique_tracks=2**53 - 1, occupancy_mean=1.7e308),
@@ -90,11 +91,11 @@ def test_values_at_the_ends(site: Site, result: Result, name: str) -> None:
     site.start_cloud()
     site.start_box()
     site.commit(3)
-    for row in EXTREMES[name]:
+    for number, row in enumerate(EXTREMES[name]):
         site.box.writer.submit(
             lambda connection, row=row: append_rollups(connection, [row], boot=1, created_utc_ns=0)
         ).result(10)
-        fields = {"kind": row.zone, "camera": row.camera, "at_ms": row.start, "data": {row.zone: row.place}}
+        fields = {"kind": row.zone, "camera": row.camera, "at_ms": row.start, "data": {row.zone: number}}
         site.box.add_raw(Channel.EVENT, json.dumps(fields).encode()).result(10)
         fields |= {"width": 1, "height": 1, "jpeg": ""}
         site.box.add_raw(Channel.EVIDENCE, json.dumps(fields).encode()).result(10)
