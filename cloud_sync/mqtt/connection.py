@@ -13,7 +13,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ from cloud_sync.mqtt.explain import explain
 from cloud_sync.mqtt.outgoing import Outgoing
 from cloud_sync.mqtt.pulse import Beat, Pulse
 from cloud_sync.mqtt.settings import BrokerSettings
-from cloud_sync.mqtt.tcp import Traffic, read_traffic, tune
+from cloud_sync.mqtt.tcp import Traffic, cork, read_traffic, tune
 from cloud_sync.mqtt.wake import Wake
 from cloud_sync.wire import ENCODING_PROPERTY
 
@@ -129,6 +130,17 @@ class Connection:
         )
         return info.mid
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is published within in as few IP packets as there can be; small ones each cost 52 bytes more."""
+        sock = self._client.socket()
+        cork(sock, on=True)
+        try:
+            yield
+        finally:
+            if self._client.socket() is sock:
+                cork(sock, on=False)
+
     def subscribe(self, *filters: str) -> int:
         """Subscribe at QoS 1; return the id that ``Subscribed`` will carry, 0 where there is no connection any more."""
         if self._modern:
@@ -227,6 +239,7 @@ class Connection:
         return bool(state & (select.POLLIN | _HANG_UP)) or decrypted, bool(state & select.POLLOUT)
 
     def _serve(self, *, readable: bool, writable: bool) -> None:
+        self._traffic = read_traffic(self._client.socket()) or self._traffic  # before a read that may find the end
         self._pulse = self._pulse or self._new_pulse()
         code = self._client.loop_read() if readable else MQTTErrorCode.MQTT_ERR_SUCCESS
         if writable and self._client.socket() is not None:

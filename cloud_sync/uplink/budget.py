@@ -11,6 +11,7 @@ from cloud_sync.wire import DATA_CHANNELS, Channel
 
 log = structlog.get_logger()
 
+EVERYTHING = (*DATA_CHANNELS, Channel.HEALTH)
 CEILINGS = {
     Channel.EVIDENCE: 0.6,
     Channel.HEALTH: 0.7,
@@ -95,12 +96,11 @@ class Budget:
         Args:
             ahead_bytes: Handed over and perhaps not on the wire yet.
         """
-        everything = (*DATA_CHANNELS, Channel.HEALTH)
         if not self.daily_bytes:
-            return everything
+            return EVERYTHING
         self._turn_page()
         spent = (self._today.total_bytes + ahead_bytes) / self.daily_bytes
-        return tuple(channel for channel in everything if spent < CEILINGS.get(channel, float("inf")))
+        return tuple(channel for channel in EVERYTHING if spent < CEILINGS.get(channel, float("inf")))
 
     def next_day_ms(self) -> int:
         """Return when the next day begins."""

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from cloud_sync.outbox import Entry, Outbox
-from cloud_sync.uplink.lanes import Lane, Shares
+from cloud_sync.uplink.lanes import CHANNEL_OF_LANE, Lane, Shares
 from cloud_sync.wire import DATA_CHANNELS, Channel
 
 READ_ENTRIES = 100
@@ -38,6 +38,7 @@ class Feed:
             last_seq: The newest seq now: what came long before it is backlog, the rest is fresh.
         """
         self._outbox = outbox
+        self._last_seq = last_seq
         self._join_bytes = join_bytes
         self._join_entries = READ_ENTRIES
         self._backlog_through = max(0, last_seq - FRESH_ENTRIES)
@@ -47,7 +48,11 @@ class Feed:
         self._taken: tuple[Lane, list[Lane]] | None = None
 
     def news(self) -> None:
-        """Entries may have been added: look again."""
+        """Entries may have been added: look again, if there are new ones."""
+        last_seq = self._outbox.last_seq()
+        if last_seq == self._last_seq:
+            return
+        self._last_seq = last_seq
         for queue in self._queues.values():
             queue.exhausted = False
 
@@ -61,13 +66,13 @@ class Feed:
         Args:
             channels: Those that may go.
         """
-        waiting = [lane for lane in Lane if lane.channel in channels and self._filled(lane)]
+        waiting = [lane for lane, channel in CHANNEL_OF_LANE.items() if channel in channels and self._filled(lane)]
         if not waiting:
             return []
         lane = self._shares.choose(waiting)
         self._taken = lane, waiting
         queue = self._queues[lane].entries
-        return self._joinable(queue) if lane.channel is Channel.ROLLUP else [queue.popleft()]
+        return self._joinable(queue) if CHANNEL_OF_LANE[lane] is Channel.ROLLUP else [queue.popleft()]
 
     def split(self, entries: list[Entry]) -> None:
         """Take back several entries that do not go together; fewer of them come next."""
@@ -89,9 +94,11 @@ class Feed:
 
     def _filled(self, lane: Lane) -> bool:
         queue = self._queues[lane]
+        if queue.entries:
+            return True
         while not queue.entries and queue.again:
             first, last = queue.again.popleft()
-            entries = self._outbox.read([lane.channel], after_seq=first - 1, limit=last - first + 1)
+            entries = self._outbox.read([CHANNEL_OF_LANE[lane]], after_seq=first - 1, limit=last - first + 1)
             queue.entries.extend(entry for entry in entries if entry.seq <= last)
         if not queue.entries and not queue.exhausted:
             queue.entries.extend(self._read(lane, queue.read_through))
@@ -104,7 +111,7 @@ class Feed:
         if lane is Lane.BACKLOG and after_seq >= self._backlog_through:
             return []
         limit = READ_PICTURES if lane is Lane.EVIDENCE else READ_ENTRIES
-        entries = self._outbox.read([lane.channel], after_seq=after_seq, limit=limit)
+        entries = self._outbox.read([CHANNEL_OF_LANE[lane]], after_seq=after_seq, limit=limit)
         if lane is Lane.BACKLOG:
             return [entry for entry in entries if entry.seq <= self._backlog_through]
         return entries

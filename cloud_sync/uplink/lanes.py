@@ -16,12 +16,8 @@ class Lane(StrEnum):
     BACKLOG = "backlog"
     EVIDENCE = "evidence"
 
-    @property
-    def channel(self) -> Channel:
-        """Return the channel that its entries have."""
-        return Channel.ROLLUP if self in (Lane.FRESH, Lane.BACKLOG) else Channel(self)
 
-
+CHANNEL_OF_LANE = {lane: Channel.ROLLUP if lane in (Lane.FRESH, Lane.BACKLOG) else Channel(lane.value) for lane in Lane}
 SHARES = {Lane.SHED: 0.05, Lane.FRESH: 0.25, Lane.BACKLOG: 0.25, Lane.EVIDENCE: 0.05}
 """Of the bytes that go out while the lane waits. Alarms wait for nobody, so events have the rest."""
 QUANTUM_BYTES = 4096

@@ -14,7 +14,7 @@ from cloud_sync.uplink.claim import Claim, Standing
 from cloud_sync.uplink.contact import ONLY_ALARMS, Permit
 from cloud_sync.uplink.feed import Feed
 from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
-from cloud_sync.uplink.parcel import UnsendableError, pack
+from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
 from cloud_sync.uplink.parking import Parking
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
@@ -81,7 +81,6 @@ class Session:
         lasting.complaints.clear()
         lasting.parking.new_connection()
         lasting.window_bytes.new_link()
-        lasting.budget.new_connection()
         self._claim = Claim(announcer.instance, answer_s=settings.claim_answer_s, now_s=now_s)
         self._acks_mid = connection.subscribe(announcer.box.topic(Channel.ACK))
         connection.subscribe(announcer.box.topic(Channel.STATE))
@@ -128,10 +127,11 @@ class Session:
         if self._leaving:
             return  # our own last words come back to us: they are not to be contradicted
         self._look_at_claim(now_s)
-        while self._announcements and self._flights.has_room_for_alarm():
-            self._hand_over(*self._announcements.popleft(), now_s)
-        if self.holds_name:
-            self._send(now_s)
+        with self._connection.together():
+            while self._announcements and self._flights.has_room_for_alarm():
+                self._hand_over(*self._announcements.popleft(), now_s)
+            if self.holds_name:
+                self._send(now_s)
 
     def say_last(self, message: Outgoing, now_s: float) -> bool:
         """Send the last message of a clean end, if there is room for it; return whether."""
@@ -198,7 +198,7 @@ class Session:
             self._last.newest_seq = max(self._last.newest_seq, parcel.last)
             self._last.budget.sent_data(parcel.size_bytes)
             self._last.parking.sent(parcel.channel)
-            self._hand_over(parcel.channel, parcel.message, now_s, first=parcel.first, last=parcel.last)
+            self._hand_over(parcel.channel, parcel.message, now_s, parcel)
 
     def _channels_now(self, now_s: float) -> list[Channel]:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
@@ -208,9 +208,13 @@ class Session:
         permitted = set(self._permit.channels).intersection(affordable)
         return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
 
-    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
+    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, parcel: Parcel | None = None) -> None:
         mid = self._connection.publish(message)
-        self._flights.add(mid, Flight(channel, first, last, message.packet_bytes(), now_s))
+        if parcel is None:
+            flight = Flight(channel, 0, 0, message.packet_bytes(), now_s)
+        else:
+            flight = Flight(channel, parcel.first, parcel.last, parcel.size_bytes, now_s)
+        self._flights.add(mid, flight)
         self._last.sent_messages += 1
         self._last.sent_bytes += len(message.encoded.payload)
 

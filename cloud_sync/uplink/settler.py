@@ -12,6 +12,8 @@ from cloud_sync.ranges import merge
 log = structlog.get_logger()
 
 RETRY_S = 1.0
+REST_S = 0.1
+"""Between two writes: what is confirmed meanwhile goes into one, which is kinder to the disk and to who else writes."""
 RANGES_AT_ONCE = 500
 """Ranges in one transaction: the writer has others to serve."""
 QUARANTINE_AT_ONCE = 100
@@ -36,7 +38,7 @@ class Settler:
         self._running: Future[Any] | None = None
         self._settling: tuple[int, list[tuple[int, int]]] = (0, [])
         self._quarantining: int | None = None
-        self._retry_at_s = 0.0
+        self._retry_at_s = self._rested_at_s = 0.0
         self._failures = 0
         self.settled_through = outbox.settled_through()
         self.quarantined = 0
@@ -61,16 +63,18 @@ class Settler:
         self._aside.clear()
         self.settled_through = self._outbox.settled_through()
 
-    def step(self, now_s: float) -> None:
-        """Look how the last write ended, and start the next; quick."""
+    def step(self, now_s: float, *, hurry: bool = False) -> None:
+        """Look how the last write ended, and start the next; quick. ``hurry``: without the rest between two writes."""
         if self._running is not None:
             if not self._running.done():
                 return
             self._finish(self._running.exception(), now_s)
-        if now_s < self._retry_at_s:
+        if now_s < self._retry_at_s or (now_s < self._rested_at_s and not hurry):
             return
         try:
             self._start()
+            if self._running is not None:
+                self._rested_at_s = now_s + REST_S
         except BusyError as error:
             self._fail(error, now_s)
 

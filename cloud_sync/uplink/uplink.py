@@ -32,6 +32,8 @@ ASLEEP_S = 10.0
 """To say that we sleep: nobody waits for it, and what is on its way comes first."""
 MAX_INCOMING_BYTES = 256 * 1024
 """Nothing that a box is sent is larger."""
+PERMIT_S = 0.2
+"""Windows are looked up this often: cron expressions take their time, and a drain has hundreds of steps a second."""
 PACKET_TOO_LARGE = 0x95
 REMINT_S = 60.0
 """A writer that has not made a new stream by then is asked again at the next connection."""
@@ -85,6 +87,7 @@ class Uplink:
         self._detail = ""
         self._refused = False
         self._permit = Permit(())
+        self._permit_until_s = 0.0
         self._status = self._status_now(LinkState.CONNECTING)
 
     def _new_lasting(self) -> Lasting:
@@ -150,6 +153,7 @@ class Uplink:
             max_packet_bytes=MAX_INCOMING_BYTES,
         )
         connection = Connection(self._settings.broker, options, self._wake, utc_s=lambda: self._utc_ms() / 1000)
+        self._budget.new_connection()
         connection.open()
         goodbye = False
         try:
@@ -166,6 +170,7 @@ class Uplink:
             goodbye = self._say_goodbye(connection)
             return Closed("stopped", None)
         finally:
+            self._last.settler.step(self._now_s(), hurry=True)
             self._budget.note(connection.traffic)
             self._budget.step(self._now_s(), flush=True)
             connection.close(goodbye=goodbye)
@@ -206,7 +211,9 @@ class Uplink:
             self._status = self._status_now(LinkState.CONNECTING)
             return None
         held = session.holds_name
-        self._permit = self._contact.permit(now_s, online=held)
+        if now_s >= self._permit_until_s:
+            self._permit = self._contact.permit(now_s, online=held)
+            self._permit_until_s = now_s + PERMIT_S
         news = self._news.is_set()
         self._news.clear()
         session.step(now_s, self._permit, news=news)

@@ -46,6 +46,15 @@ def test_what_is_spent_outlives_the_process(box: BoxEnd, wall: Wall) -> None:
     assert budget_of(box, wall).today == Usage(170, 35, 15)
 
 
+def test_connection_that_fails_costs_nothing_back(box: BoxEnd, wall: Wall) -> None:
+    """While the next connection is dialled nothing is taken from what the last one cost."""
+    budget = budget_of(box, wall)
+    budget.note(Traffic(500, 100))
+    budget.new_connection()
+    budget.note(Traffic())
+    assert budget.today == Usage(500, 100, 0)
+
+
 def test_days_are_counted_apart(box: BoxEnd, wall: Wall) -> None:
     """A new day begins with nothing spent; a clock that is set back continues the day that it shows."""
     budget = budget_of(box, wall)
