@@ -8,8 +8,20 @@ pytest.register_assert_rewrite("tests.faults.site")
 from tests.faults.disks import small_disk
 from tests.faults.fixtures import box, broker, cloud, make_cloud, make_mosquitto, make_site, mosquitto, site
 from tests.faults.matrix import Matrix
+from tests.faults.namespaces import line
 
-__all__ = ["box", "broker", "cloud", "make_cloud", "make_mosquitto", "make_site", "mosquitto", "site", "small_disk"]
+__all__ = [
+    "box",
+    "broker",
+    "cloud",
+    "line",
+    "make_cloud",
+    "make_mosquitto",
+    "make_site",
+    "mosquitto",
+    "site",
+    "small_disk",
+]
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -23,7 +23,7 @@ class Result:
     """What one test saw. Counts are of records: rollup rows, measures, events, alarms, evidence, shed records."""
 
     case: str  # the fact that the test proves
-    broker: str = ""
+    broker: str = "mosquitto"
     database: str = ""
     faults: int = 0  # cuts, kills, ...: how many times it was tried
     committed: int = 0

@@ -73,17 +73,17 @@ class Site:
 
     def check(self, result: Result) -> None:
         """Compare what was committed with what was ingested."""
-        note(result, self.broker, self.cloud, committed(self.box.path), self.near, self.far)
+        result.broker = "mosquitto" if isinstance(self.broker, Mosquitto) else "rumqttd"
+        note(result, self.cloud, committed(self.box.path), self.near, self.far)
         received = [
             (row.first, row.last) for row in self.cloud.rows(cloud.received) if row.stream == self.box.outbox.stream
         ]
         assert received == [(1, self.box.outbox.last_seq())], "a gap that nobody explains"
 
 
-def note(result: Result, broker: Broker, end: CloudEnd, mine: Records, *links: PacketProxy) -> None:
+def note(result: Result, end: CloudEnd, mine: Records, *links: PacketProxy) -> None:
     """Put on record what happened, and compare what a box committed with what was ingested."""
     stored = ingested(end.engine, BOX)
-    result.broker = "mosquitto" if isinstance(broker, Mosquitto) else "rumqttd"
     result.database = end.kind
     result.committed, result.ingested = mine.total, stored.total
     result.duplicates = sum(link.delivered_again for link in links)

@@ -50,7 +50,7 @@ def test_agent_killed_at_random_points(
     eventually(lambda: _ask(box, select(func.count()).select_from(outbox)) == [(0,)], within_s=60)
     windows = _ask(box, _windows(box_schema.rollup, "window_start_s"))
     box.dispose()
-    note(result, broker, cloud, committed(data_dir / DATABASE))
+    note(result, cloud, committed(data_dir / DATABASE))
     assert windows == _ask(cloud.engine, _windows(schema.rollup, "start"))
 
 

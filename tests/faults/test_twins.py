@@ -42,7 +42,7 @@ def test_second_box_of_one_name(site: Site, result: Result, tmp_path: Path) -> N
     twin.start_uplink(fast_settings(site.broker.url))
     eventually(lambda: twin.waiting() == [])
     twin.close()
-    note(result, site.broker, site.cloud, committed(site.box.path, twin.path), site.near, site.far)
+    note(result, site.cloud, committed(site.box.path, twin.path), site.near, site.far)
 
 
 def test_restored_from_a_backup(
@@ -72,4 +72,4 @@ def test_restored_from_a_backup(
         box.stop_uplink()
         result.faults += 1
     box.close()
-    note(result, site.broker, site.cloud, committed(*paths), site.near, site.far)
+    note(result, site.cloud, committed(*paths), site.near, site.far)
