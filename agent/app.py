@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 LOW_SCORE = 0.1
 """The detector's threshold: ByteTrack continues tracks with detections that are too weak to start one."""
-BROKER_KEYS = {field.name for field in fields(BrokerSettings)} - {"url", "connect_timeout_s", "answer_s"}
+BROKER_KEYS = {field.name for field in fields(BrokerSettings)} - {"url", "connect_timeout_s"}
 
 
 class Agent:

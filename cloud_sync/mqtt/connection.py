@@ -250,8 +250,7 @@ class Connection:
             self._end(Closed(f"{self._settings.address} ended the connection ({code.name})", None))
 
     def _new_pulse(self) -> Pulse:
-        settings = self._settings
-        return Pulse(time.monotonic(), greeting_s=settings.connect_timeout_s, answer_s=settings.answer_s)
+        return Pulse(time.monotonic(), greeting_s=self._settings.connect_timeout_s)
 
     def _keep_alive(self, pulse: Pulse, *, heard: bool) -> None:
         now_s = time.monotonic()

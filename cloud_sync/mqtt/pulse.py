@@ -3,6 +3,9 @@
 from enum import Enum
 from math import inf
 
+ANSWER_MOST_S = 10.0
+"""A ping is answered within another keepalive, and within this."""
+
 
 class Beat(Enum):
     """What is to be done."""
@@ -20,15 +23,13 @@ class Pulse:
     the same message again, for ever. Here time runs only while nothing of ours moves.
     """
 
-    def __init__(self, now_s: float, *, greeting_s: float, answer_s: float) -> None:
+    def __init__(self, now_s: float, *, greeting_s: float) -> None:
         """Start at the moment the connection was made.
 
         Args:
             now_s: Monotonic.
             greeting_s: The first word of all comes within this, counted from when our bytes last moved.
-            answer_s: An answer to a ping, counted in the same way.
         """
-        self._answer_s = answer_s
         self._greeting_s = greeting_s
         self._keepalive_s: float | None = None
         self._heard_s = self._moved_s = now_s
@@ -58,7 +59,11 @@ class Pulse:
         if self._keepalive_s is None:
             return Beat.DEAD if now_s - self._moved_s > self._greeting_s else Beat.FINE
         if self._asked_s is not None:
-            return Beat.DEAD if now_s - max(self._asked_s, self._moved_s) > self._answer_s else Beat.FINE
+            return (
+                Beat.DEAD
+                if now_s - max(self._asked_s, self._moved_s) > min(self._keepalive_s, ANSWER_MOST_S)
+                else Beat.FINE
+            )
         if now_s - self._heard_s < self._keepalive_s:
             return Beat.FINE
         self._asked_s = now_s

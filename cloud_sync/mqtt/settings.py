@@ -59,8 +59,7 @@ class BrokerSettings:
     cert_file: Path | None = None
     key_file: Path | None = None
     protocol: Literal["5", "3.1.1"] = "5"
-    keepalive_s: int = 15  # silence after which the broker is asked
-    answer_s: float = 10.0  # for the answer: a broker that is frozen or gone is noticed within both together
+    keepalive_s: int = 15  # silence after which the broker is asked; it has as long again to answer, at most 10 s
     connect_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:

@@ -1,14 +1,14 @@
 """Whether a peer counts as alive, with times passed in."""
 
 from cloud_sync.mqtt import BrokerSettings
+from cloud_sync.mqtt.pulse import ANSWER_MOST_S as ANSWER_S
 from cloud_sync.mqtt.pulse import Beat, Pulse
 
-ANSWER_S = BrokerSettings("mqtt://h").answer_s
 KEEPALIVE_S = BrokerSettings("mqtt://h").keepalive_s
 
 
 def greeted() -> Pulse:
-    pulse = Pulse(0, greeting_s=10, answer_s=ANSWER_S)
+    pulse = Pulse(0, greeting_s=10)
     pulse.heard(0)
     pulse.greeted(KEEPALIVE_S)
     return pulse
@@ -45,13 +45,13 @@ def test_slow_link_is_no_dead_one() -> None:
 
 def test_peer_that_never_says_a_word_is_left() -> None:
     """Who takes the connection and does not greet is given up in the time that is set for connecting."""
-    pulse = Pulse(0, greeting_s=10, answer_s=ANSWER_S)
+    pulse = Pulse(0, greeting_s=10)
     assert pulse.look(10, 0) is Beat.FINE
     assert pulse.look(10.1, 0) is Beat.DEAD
 
 
 def test_broker_that_wants_no_keepalive_is_not_asked() -> None:
     """A server keepalive of 0 turns it off."""
-    pulse = Pulse(0, greeting_s=10, answer_s=ANSWER_S)
+    pulse = Pulse(0, greeting_s=10)
     pulse.greeted(0)
     assert pulse.look(1e6, 0) is Beat.FINE
