@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cloud_sync.errors import SyncFatalError
@@ -15,6 +16,8 @@ from cloud_sync.wire import AckMessage, Channel, EventMessage
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings, utc_ms
 from tests.faults.listener import Listener
+from tests.faults.processes import start_process
+from tests.postgres import Postgres
 
 STREAM = "0123456789abcdef" * 2
 ACK = BOX.topic(Channel.ACK)
@@ -121,3 +124,100 @@ def test_unusable_database_ends_the_worker(mosquitto: Mosquitto) -> None:
     settings = IngestSettings(BrokerSettings(mosquitto.url), "sqlite:////no/such/folder/c.db")
     with pytest.raises(SyncFatalError, match="/no/such/folder"):
         run_ingest(settings, threading.Event(), utc_ms=utc_ms)
+
+
+def test_postgresql_restarts_in_the_middle(
+    mosquitto: Mosquitto, box: BoxEnd, own_postgres: Postgres, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """While PostgreSQL is away, stopped or killed, nothing is acknowledged; when it is back everything arrives once.
+
+    No line of the log has the password in it.
+    """
+    url = own_postgres.create_database()
+    cloud = CloudEnd(url)
+    cloud.start(mosquitto.url, retry_most_s=0.2)
+    uplink = box.start_uplink(fast_settings(mosquitto.url, join_bytes=600, ack_timeout_s=0.5, ack_timeout_most_s=0.5))
+    for turn, end in enumerate((own_postgres.stop, own_postgres.kill)):
+        box.add_rollups(100 * turn, 50).result(10)
+        end()
+        box.add_rollups(100 * turn + 50, 50).result(10)
+        sent = uplink.status().sent_messages
+        eventually(lambda sent=sent: uplink.status().sent_messages > sent + 3)
+        assert len(box.waiting()) >= 50
+        own_postgres.start()
+        eventually(lambda: box.waiting() == [])
+    assert cloud.rollups() == expected_rollups(200)
+    assert cloud.received() == [(1, 200)]
+    cloud.close()
+    assert "for tests only" not in str(capfd.readouterr())
+
+
+def test_worker_waits_for_its_database(mosquitto: Mosquitto, own_postgres: Postgres) -> None:
+    """A database server that is not there yet is no error: the worker is ready as soon as it is."""
+    url = own_postgres.create_database()
+    own_postgres.stop()
+    stop, ready = threading.Event(), threading.Event()
+    settings = IngestSettings(BrokerSettings(mosquitto.url), url, retry_first_s=0.1, retry_most_s=0.2)
+    thread = threading.Thread(
+        target=run_ingest, args=(settings, stop), kwargs={"utc_ms": utc_ms, "on_ready": ready.set}
+    )
+    thread.start()
+    assert not ready.wait(0.5)
+    own_postgres.start()
+    assert ready.wait(10)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_read_only_database_is_tried_again(mosquitto: Mosquitto, box: BoxEnd, postgres_url: str) -> None:
+    """A server that takes no writes for a while, as a standby or one whose disk is full, costs time but no row."""
+    cloud = CloudEnd(postgres_url)
+    cloud.start(mosquitto.url, retry_most_s=0.2)
+    name = postgres_url.rpartition("/")[2]
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        own = "pid <> pg_backend_pid() AND datname = current_database()"
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
+        box.start_uplink(fast_settings(mosquitto.url, ack_timeout_s=0.5, ack_timeout_most_s=0.5))
+        box.add_rollups(0, 5).result(5)
+        time.sleep(0.7)
+        assert box.waiting() == [1, 2, 3, 4, 5]
+        connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
+    eventually(lambda: box.waiting() == [])
+    assert cloud.rollups() == expected_rollups(5)
+    cloud.close()
+
+
+def test_killed_workers_share_a_broker(mosquitto: Mosquitto, box: BoxEnd, cloud_url: str) -> None:
+    """Of two workers, each is killed and comes back while a box sends: nothing is lost, nothing is there twice."""
+    cloud = CloudEnd(cloud_url)
+    workers = {name: start_process("ingest", cloud_url, mosquitto.url, name) for name in ("worker-1", "worker-2")}
+    box.start_uplink(fast_settings(mosquitto.url, join_bytes=600, ack_timeout_s=0.5, ack_timeout_most_s=0.5))
+    try:
+        for turn, name in enumerate(workers):
+            box.add_rollups(60 * turn, 60).result(10)
+            eventually(lambda turn=turn: cloud.count(schema.rollup) > 120 * turn + 10)
+            workers[name].kill()
+            workers[name].wait()
+            workers[name] = start_process("ingest", cloud_url, mosquitto.url, name)
+        eventually(lambda: box.waiting() == [])
+    finally:
+        for process in workers.values():
+            process.kill()
+            process.wait()
+    assert cloud.rollups() == expected_rollups(120)
+    assert cloud.received() == [(1, 120)]
+    cloud.close()
+
+
+def test_dead_worker_holds_nothing_back(mosquitto: Mosquitto, cloud: CloudEnd) -> None:
+    """While a worker with a kept session is away, the other one gets what comes."""
+    cloud.start(mosquitto.url, client_id="dead", session_expiry_s=60)
+    cloud.stop()
+    cloud.start(mosquitto.url, client_id="alive", session_expiry_s=60)
+    with Listener(mosquitto.url, ACK) as box:
+        for seq in range(1, 11):
+            box.publish(BOX.topic(Channel.EVENT), event(seq))
+        eventually(lambda: cloud.count(schema.event) == 10)
