@@ -3,13 +3,17 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import eventually
+from tests.faults.fixtures import SITES
 from tests.faults.matrix import Result
 from tests.faults.scale import times
 from tests.faults.site import Site, dice_of
 
 
+@pytest.mark.parametrize("site", SITES, indirect=True)
 def test_cut_at_random_bytes(site: Site, result: Result) -> None:
     """Cut at random bytes, on either side of the broker"""
     dice = dice_of("cuts")
