@@ -82,4 +82,3 @@ def empty_box(database: Path, url: str, *, confirm: str, device: str = "box-1") 
     done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
     took: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return took
-

@@ -1,7 +1,7 @@
 """The fault matrix: what each fault test saw, collected while they run, and the page that is made of it.
 
-``HEDGEROW_FAULTS_RESULTS=FILE`` lets a test run leave its results there; ``python -m tests.faults.matrix FILE`` prints
-the page.
+``HEDGEROW_FAULTS_RESULTS=FILE`` lets a test run leave its results there; ``python -m tests.faults.matrix FILE PAGE``
+makes the page of them.
 """
 
 import json
@@ -111,4 +111,5 @@ def _machine() -> str:
 
 if __name__ == "__main__":
     loaded = [Result(**one) for one in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))]
-    print(render(loaded, long=LONG, machine=_machine(), date=time.strftime("%Y-%m-%d", time.gmtime())), end="")
+    page = render(loaded, long=LONG, machine=_machine(), date=time.strftime("%Y-%m-%d", time.gmtime()))
+    Path(sys.argv[2]).write_text(page, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""From the outbox to the cloud's database, with real brokers in between: the plain way, and what the cloud then knows."""
+"""From the outbox to the cloud, with real brokers in between: the plain way, and what the cloud knows of its boxes."""
 
 import signal
 from pathlib import Path
