@@ -9,7 +9,7 @@ TESTS ?= tests
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
-.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync
+.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts
 
 bench-sync: $(VENV)/.test ## Measure the sync: messages beside mosquitto_pub, rows to PostgreSQL, bytes a row, memory
 	$(VENV)/bin/python -m benchmarks.sync
+
+bench-bundle: $(VENV)/.test ## Export and import of a month without a link: rows a second, memory, bytes a row
+	nice $(VENV)/bin/python -m benchmarks.bundle
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

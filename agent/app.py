@@ -9,7 +9,7 @@ from typing import Self
 import structlog
 from sqlalchemy.exc import DatabaseError
 
-from agent import __version__, report
+from agent import __version__, report, stick
 from agent.analysis import AnalysisLoop
 from agent.analytics import create_analyses
 from agent.capture import FrameSlot, Grabber
@@ -30,7 +30,7 @@ from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
 from agent.windows import upload_windows
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox
+from cloud_sync.outbox import Outbox, read_quarantine
 from cloud_sync.uplink import LINK_OFF, LinkStatus, Uplink, UplinkSettings
 from cloud_sync.wire import BirthMessage, Box, HealthMessage
 
@@ -66,6 +66,7 @@ class Agent:
                 self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
             )
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
+            self._key = stick.public_key(config.storage.data_dir)
             self._uplink = self._make_uplink()
             self._wire_cameras()
             self._chores = Chores(
@@ -173,6 +174,7 @@ class Agent:
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)
         self._note_start()
+        stick.keep_birth(self._config.storage.data_dir, self._birth())
         if self._config.page.enabled:
             self._supervisor.start("page", self.page.run)
         if self._uplink is not None:
@@ -185,6 +187,7 @@ class Agent:
             self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._chores.retire)
+        self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
         self._schedule.every(600, "trends", self._chores.compare_days)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
@@ -241,7 +244,8 @@ class Agent:
             self._uplink.notify()
 
     def _birth(self) -> BirthMessage:
-        return report.birth(self._config, self._detector.info, stream=self._outbox.stream, now=self._clock.now())
+        stream, now = self._outbox.stream, self._clock.now()
+        return report.birth(self._config, self._detector.info, stream=stream, now=now, key=self._key)
 
     def _health(self) -> HealthMessage:
         return report.health(
@@ -271,6 +275,7 @@ class Agent:
                 since_s = now.utc_ns // 10**9 - 3600
                 hour = counts_since(connection, since_s, self._recorder.unfinished())
                 measures = measures_since(connection, since_s)
+                set_aside = read_quarantine(connection, limit=1)
             outbox = self._outbox.depth()
         except DatabaseError as error:
             raise RetryableError(f"the database cannot be read: {error.orig}") from error
@@ -287,6 +292,7 @@ class Agent:
             measures=tuple(measures),
             link=self.link(),
             outbox=outbox,
+            set_aside=set_aside[0] if set_aside else None,
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )

@@ -1,15 +1,27 @@
-"""Commands of the cloud: ingest, tap."""
+"""Commands of the cloud: ingest, tap, gaps."""
 
 import argparse
+import json
 import secrets
 from pathlib import Path
 from typing import Any
 
-from agent.cli.arguments import broker_options, broker_settings, count, seconds
+from agent.cli.arguments import broker_options, broker_settings, count, database_options, moment, seconds
 from agent.cli.signals import stop_on_signals
 from agent.clock import SystemClock
+from cloud_sync.errors import SyncFatalError
 
-SESSION_EXPIRY_S = 3600
+LONGEST_MS = 3660 * 86_400_000
+
+GAPS = """\
+A time T is 2026-05-01 or 2026-05-01T06:00 in UTC, or so many days or hours ago: 7d, 36h.
+
+Each camera has a line a day, a cell an hour:
+  # observed     + partly observed     x blind: watched, and nothing to see, as of a camera that is away
+  . off: box or camera not on     s shed: given up by rule     ? missing: may yet come
+"""
+
+SESSION_EXPIRY_S = 300
 
 INGEST_EPILOG = """\
 Several workers share the work of one broker and one database; they keep nothing themselves and may be killed at any
@@ -22,8 +34,8 @@ A password belongs into a file: whoever runs `ps` on this machine reads what sta
   hedgerow ingest --broker mqtts://broker.example.org --client-id worker-1 \\
       --database postgresql://hedgerow@db.example.org/hedgerow --database-password-file /etc/hedgerow/db-password
 
-With --client-id the broker keeps a session for an hour, and what comes meanwhile. With a broker built on rumqttd 0.20,
-say --session-expiry 0: it crashes when such a session ends.
+With --client-id the broker keeps a session for five minutes, and this worker's share of what comes meanwhile. With a
+broker built on rumqttd 0.20, say --session-expiry 0: it crashes when such a session ends.
 """
 
 
@@ -67,6 +79,17 @@ def add_commands(command: Any) -> None:
     tap.add_argument("--count", type=count, metavar="N", help="end after N messages")
     broker_options(tap)
 
+    gaps = command("gaps", _gaps, "tell what has not come: missing seqs, and each camera's hours", epilog=GAPS)
+    gaps.formatter_class = argparse.RawDescriptionHelpFormatter
+    database_options(gaps)
+    gaps.add_argument("--site", metavar="SITE", help="only this site (default: all)")
+    gaps.add_argument("--device", metavar="DEVICE", help="only boxes of this name (default: all)")
+    gaps.add_argument(
+        "--since", type=moment, default=moment("7d"), metavar="T", help="hours from then on (7d); T as below"
+    )
+    gaps.add_argument("--until", type=moment, default=moment("0h"), metavar="T", help="hours until then (now)")
+    gaps.add_argument("--json", action="store_true", help="print one JSON object a box, each on its line")
+
 
 def _ingest(options: argparse.Namespace) -> int:
     from cloud_sync.ingest import IngestSettings, run_ingest
@@ -93,4 +116,24 @@ def _tap(options: argparse.Namespace) -> int:
 
     settings = TapSettings(broker_settings(options), site=options.site, as_json=options.json, count=options.count)
     run_tap(settings, stop_on_signals(), write=lambda line: print(line, flush=True), utc_ms=SystemClock().utc_ms)
+    return 0
+
+
+def _gaps(options: argparse.Namespace) -> int:
+    from cloud_sync.fleet import LEGEND, gaps_of_boxes, lines_of, values_of
+    from cloud_sync.ingest.database import open_for_reading
+
+    if options.since >= options.until:
+        raise SyncFatalError("--since is not before --until")
+    if options.until - options.since > LONGEST_MS:
+        raise SyncFatalError("--since is more than ten years before --until")
+    engine = open_for_reading(options.database, options.database_password_file)
+    asked, now_ms = (options.since, options.until), SystemClock().utc_ms()
+    boxes = 0
+    for gaps in gaps_of_boxes(engine, asked, now_ms=now_ms, site=options.site, device=options.device):
+        boxes += 1
+        print(json.dumps(values_of(gaps)) if options.json else "\n".join(lines_of(gaps)), flush=True)
+    if not options.json:
+        print("\n".join(LEGEND) if boxes else "no box has sent anything, or none of that name")
+    engine.dispose()
     return 0

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.sync import messages, rollups
+from benchmarks.sync import link, messages, rollups
 from benchmarks.sync.figures import Figure, table
 
 
@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=20_000, help="small messages a round (default 20,000)")
     parser.add_argument("--rows", type=int, default=200_000, help="rollup rows a round (default 200,000)")
     parser.add_argument("--workers", type=int, default=1, help="ingest workers (default 1)")
+    parser.add_argument("--link-seconds", type=float, default=30.0, help="of draining over 64 kbit/s (default 30)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     options = parser.parse_args()
     figures: list[Figure] = []
@@ -31,10 +32,11 @@ def main() -> None:
             ("messages", lambda at: messages.measure(at, rounds=options.rounds, count=options.messages)),
             ("postgresql", lambda at: _rollups(at, options, "postgresql")),
             ("sqlite", lambda at: _rollups(at, options, "sqlite")),
+            ("a slow link", lambda at: link.measure(at, bits_per_s=64_000, seconds=options.link_seconds)),
             ("bytes", lambda at: rollups.measure_bytes(at, rows=options.rows)),
         ):
             print(f"measuring {name}...", file=sys.stderr, flush=True)
-            at = Path(folder) / name
+            at = Path(folder) / name.replace(" ", "-")
             at.mkdir()
             figures += measure(at)
     print(f"{_machine()}; {options.rounds} rounds\n\n{table(figures)}")

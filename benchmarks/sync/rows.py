@@ -8,6 +8,7 @@ from cloud_sync.wire import RollupRow
 
 CAMERAS, CLASSES = 8, ("apple", "pear", "person")
 FIRST_MINUTE_S = 1_700_000_040
+ROWS_A_MINUTE = CAMERAS * (1 + len(CLASSES))
 
 
 def minute_rows(minute: int, chance: random.Random) -> Iterator[RollupRow]:
@@ -34,9 +35,9 @@ def minute_rows(minute: int, chance: random.Random) -> Iterator[RollupRow]:
             )
 
 
-def minute_bodies(minutes: int) -> Iterator[bytes]:
+def minute_bodies(minutes: int, *, seed: int = 1) -> Iterator[bytes]:
     """Yield the bodies of the outbox entries of so many minutes."""
-    chance = random.Random(1)
+    chance = random.Random(seed)
     for minute in range(minutes):
         rows = list(minute_rows(minute, chance))
         yield json.dumps({"rollups": rows, "measures": []}, separators=(",", ":")).encode()

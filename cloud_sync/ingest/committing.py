@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from cloud_sync.errors import SyncFatalError
@@ -41,6 +41,18 @@ def commit(engine: Engine, batch: Sequence[Incoming | Refused], *, now_ms: int) 
         if engine.dialect.name == "sqlite" and not isinstance(error, OperationalError):
             raise SyncFatalError(f"database {engine.url.database} is damaged: {one_line(error)}") from error
         raise CannotStoreError(one_line(error)) from error
+
+
+def answers(engine: Engine) -> bool:
+    """Return whether a database server is there. An SQLite file is no server: only a commit tells how it is."""
+    if engine.dialect.name == "sqlite":
+        return True
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError:
+        return False
+    return True
 
 
 def _repeated(engine: Engine, batch: Sequence[Incoming | Refused], now_ms: int) -> Acks:

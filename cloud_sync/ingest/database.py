@@ -152,7 +152,7 @@ def _open_postgresql(url: URL, *, write: bool) -> Engine:
     patience = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
     arguments = {**patience, "application_name": "hedgerow", "client_encoding": "utf8"}
     try:
-        engine = create_engine(url, pool_size=1, max_overflow=1, connect_args=arguments)
+        engine = create_engine(url, pool_size=1, max_overflow=1, pool_pre_ping=not write, connect_args=arguments)
     except ImportError as error:  # psycopg without a libpq
         raise SyncFatalError(f"a PostgreSQL database needs the extra [postgresql]: {error}") from None
 

@@ -50,7 +50,7 @@ def sort(
         twin = _twin(connection, table, row) if Box(row["site"], row["device"]) in several else None
         if twin is None:
             result.fresh.append(row)
-        elif not again:  # else it was moved from this number to that of its twin
+        else:
             this = update(table).where(table.c.stream == twin.stream, table.c.seq == twin.seq)
             connection.execute(this.values(stream=row["stream"], seq=row["seq"]))
     return result

@@ -26,6 +26,7 @@ class IngestSession:
         self.failure = ""
         self.ready = False
         self.stored = False  # whether it was of any use
+        self.cannot_store = False  # the database is why it failed
         self._connection = connection
         self._engine = engine
         self._settings = settings
@@ -80,6 +81,7 @@ class IngestSession:
         except CannotStoreError as error:
             # Nothing is acknowledged: the broker and the boxes keep it, and other workers may have better luck.
             self.failure = f"the database cannot store now: {error}"
+            self.cannot_store = True
             return
         self.stored = True
         for arrived in self._batch:

@@ -62,9 +62,28 @@ def append_evidence(
     return append(connection, Channel.EVIDENCE, body, boot=boot, created_utc_ns=created_utc_ns)
 
 
-def append_shed(connection: Connection, fields: dict[str, Any], *, boot: int, created_utc_ns: int) -> int:
-    """Add the record of a loss, with the fields of a ``ShedMessage``, in the transaction that causes it."""
-    return append(connection, Channel.SHED, _json(fields), boot=boot, created_utc_ns=created_utc_ns)
+def append_shed(
+    connection: Connection,
+    fields: dict[str, Any],
+    *,
+    boot: int,
+    created_utc_ns: int,
+    window_start_s: int | None = None,
+    window_s: int | None = None,
+) -> int:
+    """Add the record of a loss, with the fields of a ``ShedMessage``, in the transaction that causes it.
+
+    Where windows were merged, start and length of the longer one, so that the record can become part of a later one.
+    """
+    return _append(
+        connection,
+        channel=Channel.SHED,
+        body=_json(fields),
+        boot=boot,
+        created_utc_ns=created_utc_ns,
+        window_start_s=window_start_s,
+        window_s=window_s,
+    )
 
 
 def _append(connection: Connection, **values: Any) -> int:

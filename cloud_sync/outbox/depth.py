@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from cloud_sync.outbox.schema import outbox, quarantine, total
+from cloud_sync.outbox.schema import channel_by_window, outbox, quarantine, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def _oldest_utc_ns(connection: Connection, channel: str) -> int:
     """
     made = select(outbox.c.created_utc_ns)
     first = made.where(outbox.c.channel == channel).order_by(outbox.c.seq).limit(1)
-    earliest = made.where(outbox.c.window_start_s.is_not(None)).order_by(outbox.c.window_start_s).limit(1)
+    earliest = made.where(outbox.c.window_start_s.is_not(None), channel_by_window == channel)
     found: list[int] = [connection.execute(first).scalar_one()]
     if channel == "rollup":
-        found += connection.execute(earliest).scalars()
+        found += connection.execute(earliest.order_by(outbox.c.window_start_s).limit(1)).scalars()
     return min(found)

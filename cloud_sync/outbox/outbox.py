@@ -6,38 +6,21 @@ rule, see ``shed``), or kept.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Protocol, TypeVar
 
 import structlog
-from sqlalchemy import Connection, Engine, delete, func, select
+from sqlalchemy import Engine, func, select
 
 from cloud_sync.outbox.depth import Depth, read_depth
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.quarantine import set_aside
 from cloud_sync.outbox.remint import remint
 from cloud_sync.outbox.schema import outbox, stream
+from cloud_sync.outbox.settling import Settling
 from cloud_sync.outbox.usage import Usage, add_usage, read_usage
+from cloud_sync.outbox.write_queue import WriteQueue
 from cloud_sync.wire import Channel
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
-
-
-class BusyError(Exception):
-    """The writer takes no more work now; the same call may succeed later."""
-
-
-class WriteQueue(Protocol):
-    """The one writer of the box's database."""
-
-    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
-        """Run ``work`` in a write transaction soon; the future ends after the commit, or with the error.
-
-        Raises:
-            BusyError: The queue is full or closed; nothing was queued.
-        """
-        ...
 
 
 class Outbox:
@@ -59,26 +42,29 @@ class Outbox:
 
     def read(self, channels: Sequence[Channel], *, after_seq: int, limit: int) -> list[Entry]:
         """Return up to ``limit`` entries of these channels beyond ``after_seq``, oldest first."""
-        query = (
-            select(outbox)
-            .where(outbox.c.channel.in_(channels), outbox.c.seq > after_seq)
-            .order_by(outbox.c.seq)
-            .limit(limit)
-        )
+        c = outbox.c
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return [Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body) for row in rows]
+            # Channel by channel, as the index has them: asked for several at once, SQLite sorts all that waits in them.
+            ahead = [
+                select(c.seq).where(c.channel == channel, c.seq > after_seq).order_by(c.seq).limit(limit)
+                for channel in channels
+            ]
+            seqs = sorted(seq for query in ahead for seq in connection.execute(query).scalars())[:limit]
+            if not seqs:
+                return []
+            rows = connection.execute(select(outbox).where(c.channel.in_(channels), c.seq.between(seqs[0], seqs[-1])))
+            entries = [Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body) for row in rows]
+        return sorted(entries, key=lambda entry: entry.seq)
 
     def settle(self, *, through: int, ranges: Sequence[tuple[int, int]] = ()) -> "Future[int]":
-        """Drop the entries up to ``through`` and in ``ranges`` (both ends included); the result is how many."""
+        """Drop the entries up to ``through`` and in ``ranges`` (both ends included); the result is how many.
 
-        def work(connection: Connection) -> int:
-            settled = connection.execute(delete(outbox).where(outbox.c.seq <= through)).rowcount
-            for first, last in ranges:
-                settled += connection.execute(delete(outbox).where(outbox.c.seq.between(first, last))).rowcount
-            return settled
-
-        return self._writer.submit(work)
+        In transactions of ``SETTLED_AT_ONCE`` entries, between which the writer serves others. Where one fails, those
+        before have left all the same: settling again is no mistake.
+        """
+        settling = Settling([(1, through), *ranges], self._writer)
+        settling.go_on()
+        return settling.outcome
 
     def quarantine(self, seq: int, reason: str) -> "Future[None]":
         """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes."""
@@ -91,22 +77,17 @@ class Outbox:
         For an outbox whose numbers the cloud has from another history: a copied database, a restored backup. Entries
         read before have old numbers: nothing may be settled by them.
         """
-
-        def work(connection: Connection) -> str:
-            fresh = remint(connection)
-            log.warning("stream_reminted", before=self.stream, now=fresh, reason=reason)
-            return fresh
-
         future: Future[str] = Future()
         future.set_running_or_notify_cancel()
-        self._writer.submit(work).add_done_callback(lambda done: self._adopt(done, future))
+        self._writer.submit(remint).add_done_callback(lambda done: self._adopt(done, reason, future))
         return future
 
-    def _adopt(self, done: "Future[str]", future: "Future[str]") -> None:
+    def _adopt(self, done: "Future[str]", reason: str, future: "Future[str]") -> None:
         """Take the new stream over after the commit, and before anybody hears of it."""
         if error := done.exception():
             future.set_exception(error)
             return
+        log.warning("stream_reminted", before=self.stream, now=done.result(), reason=reason)
         self.stream = done.result()
         future.set_result(self.stream)
 

@@ -1,17 +1,37 @@
 """Sets aside what can never be sent."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from cloud_sync.outbox.append import append_shed
 from cloud_sync.outbox.entry import Entry
-from cloud_sync.outbox.losses import shed_fields, windows_of
+from cloud_sync.outbox.losses import Lost, shed_fields, windows_of
 from cloud_sync.outbox.schema import outbox, quarantine, stream
 from cloud_sync.wire import Channel, WindowRow, window_columns_of
 
 KEPT_ROWS = 10_000
 """Beyond, the oldest go: a broker that takes next to nothing would have everything set aside, and the disk filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """An entry in the quarantine."""
+
+    stream: str
+    seq: int
+    channel: str
+    created_utc_ns: int
+    size_bytes: int
+    reason: str
+
+
+def read_quarantine(connection: Connection, *, limit: int) -> list[SetAside]:
+    """Return what was set aside last, newest first."""
+    c = quarantine.c
+    query = select(c.stream, c.seq, c.channel, c.created_utc_ns, func.length(c.body), c.reason)
+    return [SetAside(*row) for row in connection.execute(query.order_by(c.id.desc()).limit(limit))]
 
 
 def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> None:
@@ -46,7 +66,8 @@ def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> N
 
 def _tell(connection: Connection, entry: Entry, reason: str, at_ms: int) -> None:
     windows = _windows_told(entry) if entry.channel is Channel.ROLLUP else set()
-    fields = shed_fields([entry], at_ms=at_ms, became="nothing", reason="rejected", detail=reason, windows=windows)
+    lost = [Lost.of(entry)]
+    fields = shed_fields(lost, at_ms=at_ms, became="nothing", reason="rejected", detail=reason, windows=windows)
     append_shed(connection, fields, boot=entry.boot, created_utc_ns=at_ms * 1_000_000)
 
 

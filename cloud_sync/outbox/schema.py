@@ -26,7 +26,7 @@ outbox = Table(
     # JSON: the message without its envelope; the uplink adds that, and may join consecutive rollups into one message.
     Column("body", LargeBinary, nullable=False),
     # Of rollups whose windows have one length and begin in one hour: the earliest start, UTC seconds, and that length.
-    # Such entries can be merged into longer windows. Null for everything else.
+    # Such entries can be merged into longer windows. Of a shed record: what was merged. Null for everything else.
     Column("window_start_s", BigInteger),
     Column("window_s", Integer),
     # An alarm is looked for behind a backlog of weeks.
@@ -38,6 +38,10 @@ Index(
     outbox.c.window_s,
     sqlite_where=outbox.c.window_start_s.is_not(None),
 )
+
+channel_by_window = outbox.c.channel.concat("")
+"""The channel, where entries are looked for by their windows: compared plainly, it would have SQLite go through all
+entries of the channel, by the other index."""
 
 total = Table(
     "outbox_total",

@@ -120,6 +120,9 @@ class Session:
     def step(self, now_s: float, permit: Permit, *, news: bool) -> None:
         """Send what is due, is permitted and fits; ``news`` says that entries may have been added."""
         self._permit = permit
+        if self._outdated():
+            self.failure = "the outbox has begun a new stream"
+            return
         if news or now_s >= self._look_due_s:
             self._feed.news()
             self._look_due_s = now_s + LOOK_EVERY_S
@@ -148,6 +151,10 @@ class Session:
     def largest_handed(self) -> int:
         """Return the size of the largest packet that the broker has not acknowledged."""
         return self._flights.largest_handed()
+
+    def _outdated(self) -> bool:
+        """Tell whether the entries have other numbers by now: then nothing may be sent or settled by the old ones."""
+        return self._announcer.outbox.stream != self._stream
 
     def _look_at_claim(self, now_s: float) -> None:
         standing = self._claim.look(now_s)
@@ -290,7 +297,7 @@ class Session:
 
     def _on_ack(self, event: Arrived) -> None:
         ack = self._acks.read(event, newest_seq=self._last.newest_seq)
-        if ack is None or self._settings.confirm != "cloud":
+        if ack is None or self._settings.confirm != "cloud" or self._outdated():
             return
         if ack.remint is not None:
             self.remint = ack.remint or "no reason given"

@@ -57,8 +57,13 @@ class Settler:
         """Let one entry be moved aside."""
         self._aside[seq] = reason
 
-    def renumbered(self) -> None:
-        """Forget what is due: the entries have other numbers now, and what is settled is counted anew."""
+    @property
+    def idle(self) -> bool:
+        """Tell whether no write is under way. A settle may take several transactions, others between them."""
+        return self._running is None or self._running.done()
+
+    def forget(self) -> None:
+        """Forget what is due: the entries have, or will have, other numbers; what is settled is counted anew."""
         self._through, self._ranges, self._settling = 0, [], (0, [])
         self._aside.clear()
         self.settled_through = self._outbox.settled_through()
@@ -69,7 +74,7 @@ class Settler:
             if not self._running.done():
                 return
             self._finish(self._running.exception(), now_s)
-        if now_s < self._retry_at_s or (now_s < self._rested_at_s and not hurry):
+        if now_s < self._retry_at_s or (now_s < self._rested_at_s and not (hurry or self._aside)):
             return
         try:
             self._start()

@@ -279,20 +279,26 @@ class Uplink:
 
     def _remint(self, reason: str, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Begin a new stream, as the cloud asks; where that fails it will ask again."""
+        self._last.settler.forget()
+        if not self._until(lambda: self._last.settler.idle, stop, beat):
+            return  # a settle by old numbers must not meet the new ones
         try:
             minted = self._outbox.remint(reason)
         except BusyError as error:
             log.warning("stream_not_reminted", error=str(error))
             return
-        until_s = self._now_s() + REMINT_S
-        while not minted.done() and not stop.is_set() and self._now_s() < until_s:
-            beat()
-            stop.wait(0.02)
-        if not minted.done() or minted.exception() is not None:
+        if not self._until(minted.done, stop, beat) or minted.exception() is not None:
             log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
             return
-        self._last.settler.renumbered()
+        self._last.settler.forget()
         self._last.newest_seq = self._outbox.last_seq()
+
+    def _until(self, done: Callable[[], bool], stop: threading.Event, beat: Callable[[], None]) -> bool:
+        until_s = self._now_s() + REMINT_S
+        while not done() and not stop.is_set() and self._now_s() < until_s:
+            beat()
+            stop.wait(0.02)
+        return done()
 
     def _pause(self, state: LinkState, duration_s: float, stop: threading.Event, beat: Callable[[], None]) -> None:
         until_s = self._now_s() + duration_s

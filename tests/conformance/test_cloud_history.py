@@ -234,10 +234,8 @@ def test_what_comes_again_under_a_new_stream_is_stored_once(database: Engine) ->
 
 def test_a_text_that_no_database_holds_is_set_aside(database: Engine) -> None:
     """NUL in a name or in data is refused alike by both kinds, and only the message that has it."""
-    poison = [
-        replace(one, payload=one.payload.replace(b"poison", rb"\u0000"))
-        for one in (event(1, "poison"), rollups(2, minute(0)._replace(zone="poison")))
-    ]
+    plain = [event(1, "a NUL"), rollups(2, minute(0)._replace(zone="a NUL"))]
+    poison = [replace(message, payload=message.payload.replace(b"NUL", rb"\u0000")) for message in plain]
     put(database, *poison, event(3))
     assert len(rows(database, schema.quarantine)) == 2
     assert [row.seq for row in rows(database, schema.event)] == [3]

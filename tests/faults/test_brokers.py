@@ -43,7 +43,7 @@ def test_killed_with_persistence(
 
 def _kill_again_and_again(site: Site, result: Result, *, between: Callable[[], None] = lambda: None) -> None:
     dice = dice_of("broker")
-    for _ in range(times(4, long=50)):
+    for _ in range(times(3, long=30)):
         site.commit(30)
         time.sleep(dice.uniform(0.0, 0.2))
         site.broker.kill()

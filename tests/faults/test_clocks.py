@@ -24,7 +24,7 @@ def test_set_while_it_sends(site: Site, result: Result) -> None:
     """Clocks of both ends set forward and back by a year"""
     site.start_cloud()
     site.start_box()
-    for _ in range(times(1, long=10)):
+    for _ in range(times(1, long=5)):
         for box_years, cloud_years in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, -1)):
             site.box.clock_error_ms = box_years * YEAR_S * 1000
             site.cloud.clock_error_ms = cloud_years * YEAR_S * 1000
@@ -68,9 +68,9 @@ def test_whole_agent(
     agent.start()
     try:
         agent.program.wait_for_word("camera=south .*state=live")
-        for years in (1, -1, 0) * times(1, long=5):
+        for years in (1, -1, 0) * times(1, long=3):
             setting.write_text(f"{years * YEAR_S:+d}", encoding="utf-8")
-            time.sleep(times(2, long=10))
+            time.sleep(times(2, long=5))
             result.faults += 1
         agent.stop()
     finally:

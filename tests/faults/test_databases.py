@@ -24,7 +24,7 @@ def test_postgresql_restarted(
         site = make_site(mosquitto, cloud=end)
         site.start_cloud()
         site.start_box()
-        for _ in range(times(2, long=20)):
+        for _ in range(times(1, long=10)):
             site.commit(30)
             time.sleep(dice.uniform(0.0, 0.3))
             own_postgres.stop() if ends == "stopped" else own_postgres.kill()

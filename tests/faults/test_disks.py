@@ -31,7 +31,7 @@ def test_box(
     site = make_site(mosquitto, "sqlite", box=box)
     site.start_cloud()
     site.start_box()
-    for _ in range(times(2, long=20)):
+    for _ in range(times(1, long=8)):
         site.commit(20)
         disk.fill()
         site.commit_until_refused()
@@ -72,7 +72,7 @@ def test_cloud_on_postgresql(
 def _fill_again_and_again(site: Site, disk: SmallDisk, result: Result) -> None:
     site.start_cloud()
     site.start_box()
-    for _ in range(times(2, long=20)):
+    for _ in range(times(1, long=8)):
         _fill_and_relieve(site, disk)
         result.faults += 1
     site.check(result)

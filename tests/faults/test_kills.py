@@ -69,7 +69,7 @@ def test_worker_killed_at_its_commit(site: Site, result: Result, children: list[
     """Worker killed at its commit"""
     dice = dice_of(f"worker {moment}")
     site.start_box()
-    for number in range(times(4, long=40)):
+    for number in range(times(3, long=20)):
         worker = Child(run_worker, site.far.url, site.cloud.url, f"worker-{number}", (moment, dice.randrange(1, 5)))
         children.append(worker.wait_ready())
         while worker.alive:
@@ -86,7 +86,7 @@ def test_workers_killed_at_random_points(site: Site, result: Result, children: l
     """One of three workers killed at random points, again and again"""
     dice = dice_of("workers")
     site.start_box()
-    rounds = 3 + times(6, long=100)
+    rounds = 3 + times(6, long=60)
     children.extend(Child(run_worker, site.far.url, site.cloud.url, f"worker-{number}", None) for number in range(3))
     for number in range(3, rounds):
         site.commit(3)

@@ -19,7 +19,7 @@ def test_cut_at_random_bytes(site: Site, result: Result) -> None:
     dice = dice_of("cuts")
     site.start_cloud()
     site.start_box()
-    for _ in range(times(20, long=200)):
+    for _ in range(times(12, long=200)):
         link = dice.choice((site.near, site.far))
         link.cut_after(dice.randrange(1, 4000))
         while link.will_cut:
@@ -35,7 +35,7 @@ def test_both_links_cut_at_once(site: Site, result: Result) -> None:
     dice = dice_of("moments")
     site.start_cloud()
     site.start_box()
-    for _ in range(times(10, long=200)):
+    for _ in range(times(6, long=100)):
         before = site.near.connections, site.far.connections
         site.commit(dice.randrange(1, 12))
         site.near.cut()
@@ -50,7 +50,7 @@ def test_stalled(site: Site, result: Result) -> None:
     """Open, and carries nothing for longer than the keepalive"""
     site.start_cloud()
     site.start_box()
-    for _ in range(times(1, long=10)):
+    for _ in range(times(1, long=4)):
         uplink = site.box.uplink
         assert uplink is not None
         eventually(lambda uplink=uplink: uplink.status().state == "online")

@@ -47,10 +47,10 @@ def _live_on_a_bad_line(line: Line, agent: RealAgent, result: Result) -> None:
     agent.program.wait_for_word("link_online")
     line.throttle("64kbit")
     line.lose(20)
-    for last in (*[False] * times(0, long=4), True):
-        time.sleep(times(4, long=60))
+    for last in (*[False] * times(0, long=2), True):
+        time.sleep(times(4, long=20))
         line.cut()
-        time.sleep(times(3, long=60))
+        time.sleep(times(3, long=20))
         if last:
             agent.stop()  # so that something is left to send
         line.mend()

@@ -55,7 +55,7 @@ def test_entries_that_cannot_be_sent(site: Site, result: Result) -> None:
     """Entries that can never be sent, among others"""
     site.start_cloud()
     site.start_box()
-    for _ in range(times(1, long=20)):
+    for _ in range(times(1, long=10)):
         for channel, body in UNSENDABLE.values():
             site.commit(3)
             site.box.add_raw(channel, body).result(10)
@@ -73,7 +73,7 @@ def test_poison_in_the_broker(site: Site, result: Result) -> None:
     site.start_cloud()
     site.start_box()
     with Listener(site.broker.url, BOX.topic(Channel.ACK)) as stranger:
-        for _ in range(times(1, long=20)):
+        for _ in range(times(1, long=10)):
             for payload in (*POISON.values(), dice.randbytes(300)):
                 for channel in (Channel.EVENT, Channel.ROLLUP, Channel.STATE):
                     stranger.publish(BOX.topic(channel), payload)

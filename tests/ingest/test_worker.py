@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,6 +21,20 @@ from tests.postgres import Postgres
 
 STREAM = "0123456789abcdef" * 2
 ACK = BOX.topic(Channel.ACK)
+
+
+@pytest.fixture
+def cloud_at() -> Iterator[Callable[[str], CloudEnd]]:
+    """Make the cloud's end at an address; its worker ends with the test."""
+    made: list[CloudEnd] = []
+
+    def make(url: str) -> CloudEnd:
+        made.append(CloudEnd(url))
+        return made[-1]
+
+    yield make
+    for cloud in made:
+        cloud.close()
 
 
 def event(seq: int) -> EventMessage:
@@ -127,14 +141,17 @@ def test_unusable_database_ends_the_worker(mosquitto: Mosquitto) -> None:
 
 
 def test_postgresql_restarts_in_the_middle(
-    mosquitto: Mosquitto, box: BoxEnd, own_postgres: Postgres, capfd: pytest.CaptureFixture[str]
+    mosquitto: Mosquitto,
+    box: BoxEnd,
+    own_postgres: Postgres,
+    cloud_at: Callable[[str], CloudEnd],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     """While PostgreSQL is away, stopped or killed, nothing is acknowledged; when it is back everything arrives once.
 
     No line of the log has the password in it.
     """
-    url = own_postgres.create_database()
-    cloud = CloudEnd(url)
+    cloud = cloud_at(own_postgres.create_database())
     cloud.start(mosquitto.url, retry_most_s=0.2)
     uplink = box.start_uplink(fast_settings(mosquitto.url, join_bytes=600, ack_timeout_s=0.5, ack_timeout_most_s=0.5))
     for turn, end in enumerate((own_postgres.stop, own_postgres.kill)):
@@ -148,8 +165,9 @@ def test_postgresql_restarts_in_the_middle(
         eventually(lambda: box.waiting() == [])
     assert cloud.rollups() == expected_rollups(200)
     assert cloud.received() == [(1, 200)]
-    cloud.close()
-    assert "for tests only" not in str(capfd.readouterr())
+    told = str(capfd.readouterr())
+    assert "for tests only" not in told
+    assert told.count("ingest_stores_again") == 2
 
 
 def test_worker_waits_for_its_database(mosquitto: Mosquitto, own_postgres: Postgres) -> None:
@@ -170,9 +188,11 @@ def test_worker_waits_for_its_database(mosquitto: Mosquitto, own_postgres: Postg
     assert not thread.is_alive()
 
 
-def test_read_only_database_is_tried_again(mosquitto: Mosquitto, box: BoxEnd, postgres_url: str) -> None:
+def test_read_only_database_is_tried_again(
+    mosquitto: Mosquitto, box: BoxEnd, postgres_url: str, cloud_at: Callable[[str], CloudEnd]
+) -> None:
     """A server that takes no writes for a while, as a standby or one whose disk is full, costs time but no row."""
-    cloud = CloudEnd(postgres_url)
+    cloud = cloud_at(postgres_url)
     cloud.start(mosquitto.url, retry_most_s=0.2)
     name = postgres_url.rpartition("/")[2]
     with psycopg.connect(postgres_url, autocommit=True) as connection:
@@ -187,12 +207,13 @@ def test_read_only_database_is_tried_again(mosquitto: Mosquitto, box: BoxEnd, po
         connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}")
     eventually(lambda: box.waiting() == [])
     assert cloud.rollups() == expected_rollups(5)
-    cloud.close()
 
 
-def test_killed_workers_share_a_broker(mosquitto: Mosquitto, box: BoxEnd, cloud_url: str) -> None:
+def test_killed_workers_share_a_broker(
+    mosquitto: Mosquitto, box: BoxEnd, cloud_url: str, cloud_at: Callable[[str], CloudEnd]
+) -> None:
     """Of two workers, each is killed and comes back while a box sends: nothing is lost, nothing is there twice."""
-    cloud = CloudEnd(cloud_url)
+    cloud = cloud_at(cloud_url)
     workers = {name: start_process("ingest", cloud_url, mosquitto.url, name) for name in ("worker-1", "worker-2")}
     box.start_uplink(fast_settings(mosquitto.url, join_bytes=600, ack_timeout_s=0.5, ack_timeout_most_s=0.5))
     try:
@@ -209,15 +230,14 @@ def test_killed_workers_share_a_broker(mosquitto: Mosquitto, box: BoxEnd, cloud_
             process.wait()
     assert cloud.rollups() == expected_rollups(120)
     assert cloud.received() == [(1, 120)]
-    cloud.close()
 
 
-def test_dead_worker_holds_nothing_back(mosquitto: Mosquitto, cloud: CloudEnd) -> None:
-    """While a worker with a kept session is away, the other one gets what comes."""
+def test_dead_worker_loses_nothing(mosquitto: Mosquitto, box: BoxEnd, cloud: CloudEnd) -> None:
+    """A worker that is gone for good, and whose session the broker keeps, delays its share: boxes send it again."""
     cloud.start(mosquitto.url, client_id="dead", session_expiry_s=60)
     cloud.stop()
     cloud.start(mosquitto.url, client_id="alive", session_expiry_s=60)
-    with Listener(mosquitto.url, ACK) as box:
-        for seq in range(1, 11):
-            box.publish(BOX.topic(Channel.EVENT), event(seq))
-        eventually(lambda: cloud.count(schema.event) == 10)
+    box.start_uplink(fast_settings(mosquitto.url, join_bytes=1, ack_timeout_s=0.3, ack_timeout_most_s=0.3))
+    box.add_rollups(0, 20).result(10)
+    eventually(lambda: box.waiting() == [])
+    assert cloud.rollups() == expected_rollups(20)

@@ -96,7 +96,7 @@ function spent(link) {
   return link.daily_bytes && link.today_bytes >= 0.8 * link.daily_bytes ? "warn" : "";
 }
 
-function showLink({ link, outbox, live }) {
+function showLink({ link, outbox, set_aside: last, live }) {
   const state = linkState(link);
   tone($("link-state"), state.tone);
   say($("link-state"), state.words);
@@ -113,6 +113,7 @@ function showLink({ link, outbox, live }) {
     ["Next contact", link.state === "asleep" ? nextContact(link) : ""],
     ["Connected since start", on ? plural(link.connects, "time") : ""],
     ["Laid aside, cannot be sent", outbox.quarantined ? plural(outbox.quarantined, "message") : "", "warn"],
+    ["Why, of the last", last ? `${last.channel}: ${last.reason}` : "", "warn"],
   ]);
 }
 
