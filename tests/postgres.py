@@ -89,6 +89,12 @@ class Postgres:
         quoted = password.replace(" ", "%20")
         return f"postgresql://postgres:{quoted}@127.0.0.1:{self.port}/{database}"
 
+    def local_url(self, url: str) -> str:
+        """Return the address of a database through a socket in the file system, which no network namespace hides."""
+        return (
+            f"postgresql://postgres:{PASSWORD.replace(' ', '%20')}@/{_name(url)}?host={self._folder}&port={self.port}"
+        )
+
     def create_database(self, template: str = "template1") -> str:
         """Make an empty database, or a copy of one that nobody is connected to; return its address."""
         name = f"test_{uuid4().hex[:12]}"
@@ -98,7 +104,7 @@ class Postgres:
 
     def drop_database(self, url: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
 
     def _end(self, number: int) -> None:
         if self._process is not None:
@@ -127,6 +133,10 @@ class Postgres:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
 def free_port() -> int:

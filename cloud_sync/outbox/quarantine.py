@@ -76,5 +76,5 @@ def _windows_told(entry: Entry) -> set[WindowRow]:
     with suppress(ValueError, TypeError, KeyError):
         windows = windows_of(entry)
         window_columns_of(sorted(windows))
-        return windows
+        return {window for window in windows if "\0" not in window.camera}
     return set()
