@@ -10,7 +10,7 @@ from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report
 from agent.analysis import AnalysisLoop
-from agent.analytics import create_analyses
+from agent.analytics import create_analyses, create_row
 from agent.capture import FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
@@ -130,12 +130,14 @@ class Agent:
         self._analysis = AnalysisLoop(served, arrived, self._note_step)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
+        names, confidence = self._detector.info.class_names, self._config.model.confidence
         return CameraPipeline.for_camera(
             camera.name,
             self._detector,
-            confidence=self._config.model.confidence,
+            confidence=confidence,
             fps=camera.fps,
-            analyses=create_analyses(camera, self._detector.info.class_names, confidence=self._config.model.confidence),
+            analyses=create_analyses(camera, names),
+            row=create_row(camera, names, confidence=confidence),
             finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
         )
 

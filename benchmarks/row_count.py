@@ -28,7 +28,6 @@ import numpy as np
 from agent.analytics.row import RowCount
 from agent.config import RowConfig
 from agent.detection import bundled_model_path, open_detector
-from agent.tracking import ByteTrack, TrackerParams
 from agent.types import ANY, Detections, Event, Frame, Image, Instant
 from tests.analytics.row_walk import walk
 
@@ -58,15 +57,13 @@ def pictures(video: Path, fps: float) -> Iterator[tuple[int, float, Image]]:
 def ours(video: Path, fps: float, found: dict[int, Detections]) -> list[Event]:
     """Count as the daemon does; keep the detections by frame in ``found``."""
     detector = open_detector(None, min_score=LOW)
-    tracker = ByteTrack(TrackerParams.at(confidence=CONFIDENCE, frame_interval_s=1 / fps))
     row = RowCount(RowConfig(), "pan", detector.info.class_names, confidence=CONFIDENCE)
     events: list[Event] = []
     at = Instant(0, 0, 1)
     for number, time_s, image in pictures(video, fps):
         at = Instant(0, round(time_s * 1e9), 1)
         found[number] = detector.detect(image)
-        frame = Frame("pan", number, at, image)
-        events += row.observe(frame, tracker.update(found[number], at), observed_ns=round(1e9 / fps)).events
+        events += row.observe(Frame("pan", number, at, image), found[number]).events
     return [*events, *row.finish(at).events]
 
 

@@ -3,7 +3,7 @@
 ``python -m benchmarks.row_record DATA [--model M] [--without PHOTOGRAPH ...]``. DATA holds ``images/val`` with tiles of
 640 pixels, named ``PHOTOGRAPH_NUMBER.jpg``, and YOLO labels in ``labels/val``. Tiles that the model was not trained on
 are laid side by side to strips, a camera passes each at a speed of its own (10 to 20 pixels a frame, up and down by
-20), the pictures go through H.264, and what the daemon's detector, tracker and row count find at 15 and at 5 frames a
+20), the pictures go through H.264, and what the daemon's detector and row count find at 15 and at 5 frames a
 second is held against the labels. A fruit is there when at least 60% of its box is in at least 3 pictures at 15 a
 second.
 
@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from agent.analytics.row import PassRecord, RowCount
 from agent.config import RowConfig
 from agent.detection import Detector, open_detector
-from agent.tracking import ByteTrack, TrackerParams
 from agent.types import Frame, Image, Instant
 
 CONFIDENCE, LOW = 0.25, 0.1
@@ -123,8 +122,6 @@ def there(strip: Strip, corners: NDArray[np.float64]) -> int:
 
 def passed(detector: Detector, pictures: Iterator[Image]) -> list[int]:
     """Count what is found at each of the frame rates."""
-    intervals = [step / FPS for step in STEPS]
-    trackers = [ByteTrack(TrackerParams.at(confidence=CONFIDENCE, frame_interval_s=s)) for s in intervals]
     names = detector.info.class_names
     rows = [RowCount(RowConfig(), "strip", names, confidence=CONFIDENCE, record=PassRecord()) for _ in STEPS]
     found = [0] * len(STEPS)
@@ -134,8 +131,7 @@ def passed(detector: Detector, pictures: Iterator[Image]) -> list[int]:
         detections = detector.detect(picture)
         for rate, step in enumerate(STEPS):
             if number % step == 0:
-                tracks = trackers[rate].update(detections, at)
-                findings = rows[rate].observe(Frame("strip", number, at, picture), tracks, observed_ns=0)
+                findings = rows[rate].observe(Frame("strip", number, at, picture), detections)
                 found[rate] += len(findings.measures)
     return [count + len(row.finish(at).measures) for count, row in zip(found, rows, strict=True)]
 

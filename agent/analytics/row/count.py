@@ -8,18 +8,18 @@ from agent.analytics.row.motion import CameraMotion
 from agent.analytics.row.segments import Segment, Segments
 from agent.analytics.row.view import View
 from agent.config import RowConfig
-from agent.types import ANY, Event, Findings, Frame, Instant, Measure, Tracks
+from agent.types import ANY, Detections, Event, Findings, Frame, Instant, Measure
 
 _REMEMBERED_PICTURES = 3.0  # fruit so many widths of the picture away are forgotten
-_LOOK_PX = 4.0  # of movement make another look
 
 
 class RowCount:
-    """Counts the row of one moving camera. Implements ``Analysis``; ``finish`` gives the last segments.
+    """Counts the row of one moving camera; ``finish`` gives the last segments.
 
-    A row runs across the picture. Each fruit is a reading of 1 of the measure ``row_fruit``, once, when it leaves the
-    picture, provided that the detector was sure of it often enough. Each segment gives, when it is over, an event
-    ``row-count`` for all classes (``ANY``) and one for each class:
+    It works on detections rather than tracks: the way of the camera is measured, so each fruit has a place, and weak
+    detections in one place add up. A row runs across the picture. Each fruit is a reading of 1 of the measure
+    ``row_fruit``, once, when it leaves the picture, provided that the detector was sure enough of it. Each segment
+    gives, when it is over, an event ``row-count`` for all classes (``ANY``) and one for each class:
 
     - ``segment``, from 1, and ``class``;
     - ``found``: different fruit that were found, false ones among them: the readings of ``row_fruit``;
@@ -48,7 +48,7 @@ class RowCount:
             config: How to divide the row.
             camera: Name for the events.
             class_names: By class index.
-            confidence: Score from which a sighting is a sure one; the tracker's ``track_high_thresh``.
+            confidence: Score from which a detection is a sure one.
             record: What the detector is known to find of the fruit that it passes. ``PassRecord()`` for one of which
                 nothing is known: then ``count`` is ``found``.
         """
@@ -57,24 +57,30 @@ class RowCount:
         self._motion, self._segments = CameraMotion(), Segments(config.piece_px)
         self._ledger = Ledger(confidence)
         self._left = self._top = 0.0
-        self._looked_from: tuple[float, float] | None = None
 
-    def observe(self, frame: Frame, tracks: Tracks, *, observed_ns: int) -> Findings:  # noqa: ARG002  Analysis' own; motion says how far it went
+    def observe(self, frame: Frame, detections: Detections) -> Findings:
         """Look at the next frame.
 
+        Args:
+            frame: The picture and when it was taken.
+            detections: In it, down to a score of 0.1: where they are weak in each frame, their number tells.
+
         Raises:
-            ValueError: A track has a class without a name; nothing is counted.
+            ValueError: A detection has a class without a name; nothing is counted.
         """
-        self._check(tracks)
-        shift = self._motion.moved(frame.image, tracks.boxes)
+        self._check(detections)
+        sure = detections.boxes[detections.scores >= self._confidence]
+        shift = self._motion.moved(frame.image, sure)
         ended = self.finish(frame.captured) if shift.cut else Findings()
         self._left, self._top = self._left - shift.right_px, self._top - shift.down_px
         view = View(self._left, self._top, frame.image.shape[1], frame.image.shape[0])
-        new = self._ledger.see(tracks, view, is_look=self._is_look())
-        passed = self._count(fruit for fruit in self._ledger.fruit if view.distance(fruit.box[0], fruit.box[2]) > 0)
-        over = self._segments.show(view, has_fruit=len(tracks) > 0)
-        for fruit in new:
-            fruit.segment = self._segments.at(fruit.middle)
+        self._ledger.see(detections, view)
+        fruit = self._ledger.fruit
+        gone_by = [one for one in fruit if view.distance(one.box[0], one.box[2]) > 0]
+        over = self._segments.show(view, has_fruit=len(fruit) > len(gone_by))
+        for one in fruit:
+            one.segment = one.segment or self._segments.at(one.middle)
+        passed = self._count(gone_by)
         self._ledger.keep_within(_REMEMBERED_PICTURES * view.width, view)
         return Findings(measures=ended.measures + passed, events=ended.events + self._reports(over, frame.captured))
 
@@ -84,26 +90,16 @@ class RowCount:
         events = self._reports(self._segments.end(), at)
         self._ledger = Ledger(self._confidence)
         self._left = self._top = 0.0
-        self._looked_from = None
         return Findings(measures=measures, events=events)
 
-    def _check(self, tracks: Tracks) -> None:
-        odd = tracks.class_ids[(tracks.class_ids < 0) | (tracks.class_ids >= len(self._class_names))]
+    def _check(self, detections: Detections) -> None:
+        odd = detections.class_ids[(detections.class_ids < 0) | (detections.class_ids >= len(self._class_names))]
         if len(odd):
             raise ValueError(f"class index: found {odd[0]}; allowed: 0 to {len(self._class_names) - 1}")
 
-    def _is_look(self) -> bool:
-        """Tell whether the camera has moved since the last look."""
-        if self._looked_from is not None:
-            right, down = self._left - self._looked_from[0], self._top - self._looked_from[1]
-            if max(abs(right), abs(down)) < _LOOK_PX:
-                return False
-        self._looked_from = self._left, self._top
-        return True
-
     def _count(self, gone_by: Iterable[Fruit]) -> tuple[Measure, ...]:
-        """Count those that are believed and were not counted before."""
-        counted = [fruit for fruit in gone_by if fruit.is_believed and not fruit.is_counted]
+        """Count those that were not counted before."""
+        counted = [fruit for fruit in gone_by if not fruit.is_counted]
         for fruit in counted:
             fruit.is_counted = True
             if fruit.segment is not None:
