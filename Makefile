@@ -32,9 +32,9 @@ format: $(VENV)/.test ## Format the code
 
 ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
 
-bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts along a row. IMAGES=folder VIDEO=file
+bench-accuracy: $(VENV)/.ultralytics ## Recompute the model card's table; counts along a row and over a line, with what is required. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
-	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
+	$(VENV)/bin/python -m benchmarks.counting "$(VIDEO)"
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -96,3 +96,45 @@ def test_what_is_configured_reaches_the_cloud(tmp_path: Path, mosquitto, start):
     counted = [json.loads(data) for (data,) in rows(cloud, "SELECT data FROM event WHERE kind = 'row-count'")]
     assert {"*", "apple"} <= {piece["class"] for piece in counted}
     assert all(piece["low"] <= piece["count"] <= piece["high"] for piece in counted)
+
+
+def totals(database: Path) -> dict[tuple, tuple]:
+    """Every row of both tables by key, without the revision; the value is all that it says."""
+    columns = "window_start_s, camera, zone, class_name"
+    counts = rows(database, f"SELECT {columns}, '', unique_tracks, presence, frames, observed_ms FROM rollup")
+    readings = rows(database, f"SELECT {columns}, name, readings, total FROM measure")
+    return {row[:5]: row[5:] for row in [*counts, *readings]}
+
+
+def test_counts_survive_kill_and_another_configuration(tmp_path: Path, start):
+    """After ``kill -9`` and a start with other zones and lines, each count that was committed is there as it was, no
+    window holds more time than it is long, and counting goes on under the old names and the new.
+    """
+    box, path = tmp_path / "data" / "hedgerow.db", configuration(tmp_path, "mqtt://127.0.0.1:1")
+    agent = start("run", "--config", path, name="agent-1")
+
+    def crossed(line: str) -> float:
+        query = f"SELECT coalesce(sum(total), 0) FROM measure WHERE zone = '{line}' AND class_name = '*'"
+        return rows(box, query)[0][0] if box.exists() and rows(box, query) else 0.0
+
+    eventually(lambda: crossed("post") >= 5, 60, agent.said)
+    agent.kill()
+    before, counted = totals(box), crossed("post")
+
+    text = path.read_text(encoding="utf-8")
+    more = '[[cameras.lines]]\n        name = "other"\n        points = [[0.6, 0.0], [0.6, 1.0]]\n        [cameras.row]'
+    path.write_text(text.replace("[cameras.row]", more, 1).replace("[0.2, 0.0], [0.8", "[0.1, 0.0], [0.8"))
+    agent = start("run", "--config", path, name="agent-2")
+    eventually(lambda: crossed("other") >= 3 and crossed("post") > counted, 60, agent.said)
+    assert agent.end() == 0
+
+    after = totals(box)
+    assert {key: after.get(key) for key in before if key[0] < max(before)[0]} == {
+        key: value for key, value in before.items() if key[0] < max(before)[0]
+    }
+    newest = {key: value for key, value in before.items() if key[0] == max(before)[0]}
+    assert all(now >= then for key, value in newest.items() for now, then in zip(after[key], value, strict=True))
+    observed = [value[3] for key, value in after.items() if key[2:5] == ("*", "*", "")]
+    assert max(observed) <= 2000
+    later = sum(value[1] for key, value in after.items() if key[2] == "post" and key[3] == "*" and key not in before)
+    assert crossed("post") >= counted + later > counted

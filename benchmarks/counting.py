@@ -1,0 +1,122 @@
+"""How well things are counted: fruit on a video and on simulated rows, objects over a line. Part of bench-accuracy.
+
+``python -m benchmarks.counting VIDEO.mp4 [--fps 15 5] [--seeds 20] [--hold-out 40] [--json]`` prints what was counted
+and, at the end, each requirement beside what was measured; it exits with 1 if one is missed. What is known of the
+detector (``PassRecord``) comes from ``benchmarks.row_record``, from other photographs. The first seeds were looked at
+while the method was chosen; the hold-out is the seeds after them, which were not.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.requirements import Requirement, print_requirements
+from benchmarks.row_video import measure, print_table
+from benchmarks.row_video import requirements as video_requirements
+from tests.analytics.row_walk import walk
+from tests.analytics.walks import count_a_thousand
+
+WITHIN = 0.03  # of the truth, on each simulated row
+LINE_OBJECTS, LINE_WITHIN = 1000, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A simulated row: how many fruit came into view, how many were counted, and how many ids a tracker gave out."""
+
+    seed: int
+    truth: int
+    counted: int
+    track_ids: int
+
+    @property
+    def error(self) -> float:
+        """Return the share that is counted too much."""
+        return self.counted / self.truth - 1
+
+    @property
+    def is_near(self) -> bool:
+        """Tell whether the error is as small as it must be."""
+        return abs(self.counted - self.truth) <= WITHIN * self.truth
+
+
+def rows(seeds: Iterable[int]) -> Iterator[Row]:
+    """Walk along simulated rows."""
+    for seed in seeds:
+        print(f"simulated row {seed}", file=sys.stderr)
+        walked = walk(seed)
+        yield Row(seed, walked.truth, walked.counted, walked.track_ids)
+
+
+def print_rows(walked: list[Row]) -> None:
+    """Print them as a table."""
+    print("\n| simulated row | truth | ours | our tracker's ids |\n|---|---|---|---|")
+    for row in walked:
+        print(f"| {row.seed} | {row.truth} | {row.counted} ({row.error:+.1%}) | {row.track_ids} |")
+    print(f"\n{summary(walked)}")
+
+
+def summary(walked: list[Row]) -> str:
+    """Return the errors of some rows in a line."""
+    errors = np.array([row.error for row in walked])
+    beyond = sum(not row.is_near for row in walked)
+    return (
+        f"mean error {errors.mean():+.1%}, mean size {np.abs(errors).mean():.1%}, largest {np.abs(errors).max():.1%}, "
+        f"{beyond} of {len(errors)} beyond {WITHIN:.0%}"
+    )
+
+
+def row_requirement(name: str, walked: list[Row]) -> Requirement:
+    """Hold simulated rows against what is required."""
+    met = all(row.is_near for row in walked)
+    return Requirement(name, f"within {WITHIN:.0%} on each", summary(walked), met)
+
+
+def line_requirement() -> Requirement:
+    """Let a thousand objects cross a line, half each way."""
+    print("a line that 1,000 objects cross", file=sys.stderr)
+    found = count_a_thousand()
+    inwards, outwards = found["crossed_in"], found["crossed_out"]
+    met = abs(inwards + outwards - LINE_OBJECTS) <= LINE_WITHIN
+    met &= max(abs(inwards - LINE_OBJECTS / 2), abs(outwards - LINE_OBJECTS / 2)) <= LINE_WITHIN
+    measured = f"{inwards} in, {outwards} out"
+    return Requirement("a line that 1,000 objects cross, half each way", f"1,000 +- {LINE_WITHIN}", measured, met)
+
+
+def main() -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="Score what is counted along a row and over a line.")
+    parser.add_argument("video", type=Path, help="with its truth beside it, as .json")
+    parser.add_argument("--fps", type=float, nargs="+", default=[15.0, 5.0], help="frame rates of the video")
+    parser.add_argument("--seeds", type=int, default=20, help="simulated rows; 0: none")
+    parser.add_argument("--hold-out", type=int, default=40, help="and so many more; 0: none")
+    parser.add_argument("--json", action="store_true", help="JSON instead of tables")
+    arguments = parser.parse_args()
+    if not arguments.video.is_file():
+        print(f"{arguments.video}: no such file", file=sys.stderr)
+        return 2
+    tables = [measure(arguments.video, fps) for fps in arguments.fps]
+    first = list(rows(range(1, arguments.seeds + 1)))
+    others = list(rows(range(arguments.seeds + 1, arguments.seeds + arguments.hold_out + 1)))
+    required = [one for table in tables for one in video_requirements(table)]
+    named = (("simulated rows", first), ("simulated rows, hold-out", others))
+    required += [row_requirement(name, walked) for name, walked in named if walked]
+    required.append(line_requirement())
+    if arguments.json:
+        plain = {"videos": tables, "rows": first, "hold_out": others, "requirements": required}
+        print(json.dumps({name: [asdict(one) for one in values] for name, values in plain.items()}))
+    else:
+        for table in tables:
+            print_table(table)
+        print_rows([*first, *others])
+        print_requirements(required)
+    return 0 if all(one.met for one in required) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
