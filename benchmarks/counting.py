@@ -2,8 +2,8 @@
 
 ``python -m benchmarks.counting VIDEO.mp4 [--fps 15 5] [--seeds 20] [--hold-out 40] [--json]`` prints what was counted
 and, at the end, each requirement beside what was measured; it exits with 1 if one is missed. What is known of the
-detector (``PassRecord``) comes from ``benchmarks.row_record``, from other photographs. The first seeds were looked at
-while the method was chosen; the hold-out is the seeds after them, which were not.
+detector (``PassRecord``) comes from ``benchmarks.row_record``, from other photographs. Seeds up to 60 were looked at
+while the method was chosen; the hold-out are seeds from 61 on, which were not: they are printed, and require nothing.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from benchmarks.row_video import requirements as video_requirements
 from tests.analytics.row_walk import walk
 from tests.analytics.walks import count_a_thousand
 
+HOLD_OUT = 61  # first seed
 WITHIN = 0.03  # of the truth, on each simulated row
 LINE_OBJECTS, LINE_WITHIN = 1000, 5
 
@@ -53,9 +54,12 @@ def rows(seeds: Iterable[int]) -> Iterator[Row]:
         yield Row(seed, walked.truth, walked.counted, walked.track_ids)
 
 
-def print_rows(walked: list[Row]) -> None:
+def print_rows(title: str, walked: list[Row]) -> None:
     """Print them as a table."""
-    print("\n| simulated row | truth | ours | our tracker's ids |\n|---|---|---|---|")
+    if not walked:
+        return
+    print(f"\n{title}\n")
+    print("| seed | truth | ours | our tracker's ids |\n|---|---|---|---|")
     for row in walked:
         print(f"| {row.seed} | {row.truth} | {row.counted} ({row.error:+.1%}) | {row.track_ids} |")
     print(f"\n{summary(walked)}")
@@ -71,10 +75,10 @@ def summary(walked: list[Row]) -> str:
     )
 
 
-def row_requirement(name: str, walked: list[Row]) -> Requirement:
+def row_requirement(walked: list[Row]) -> Requirement:
     """Hold simulated rows against what is required."""
     met = all(row.is_near for row in walked)
-    return Requirement(name, f"within {WITHIN:.0%} on each", summary(walked), met)
+    return Requirement(f"{len(walked)} simulated rows", f"within {WITHIN:.0%} on each", summary(walked), met)
 
 
 def line_requirement() -> Requirement:
@@ -94,7 +98,7 @@ def main() -> int:
     parser.add_argument("video", type=Path, help="with its truth beside it, as .json")
     parser.add_argument("--fps", type=float, nargs="+", default=[15.0, 5.0], help="frame rates of the video")
     parser.add_argument("--seeds", type=int, default=20, help="simulated rows; 0: none")
-    parser.add_argument("--hold-out", type=int, default=40, help="and so many more; 0: none")
+    parser.add_argument("--hold-out", type=int, default=40, help="so many more rows; 0: none")
     parser.add_argument("--json", action="store_true", help="JSON instead of tables")
     arguments = parser.parse_args()
     if not arguments.video.is_file():
@@ -102,10 +106,10 @@ def main() -> int:
         return 2
     tables = [measure(arguments.video, fps) for fps in arguments.fps]
     first = list(rows(range(1, arguments.seeds + 1)))
-    others = list(rows(range(arguments.seeds + 1, arguments.seeds + arguments.hold_out + 1)))
+    others = list(rows(range(HOLD_OUT, HOLD_OUT + arguments.hold_out)))
     required = [one for table in tables for one in video_requirements(table)]
-    named = (("simulated rows", first), ("simulated rows, hold-out", others))
-    required += [row_requirement(name, walked) for name, walked in named if walked]
+    if first:
+        required.append(row_requirement(first))
     required.append(line_requirement())
     if arguments.json:
         plain = {"videos": tables, "rows": first, "hold_out": others, "requirements": required}
@@ -113,7 +117,8 @@ def main() -> int:
     else:
         for table in tables:
             print_table(table)
-        print_rows([*first, *others])
+        print_rows("Simulated rows: 10% of the boxes missed, 5% false, jitter, a camera that varies and stops", first)
+        print_rows("Hold-out: rows that were not looked at while the method was chosen", others)
         print_requirements(required)
     return 0 if all(one.met for one in required) else 1
 

@@ -13,8 +13,8 @@ FPS = 5.0
 
 
 def test_trees_of_a_video(shared_data):
-    """Each tree is a segment, the band holds the truth of five of six at least, and the sum strays by no more than twice
-    what the band says of it, and by less than the ids of ultralytics' tracker.
+    """Each tree is a segment, the band holds the truth of five of six, and the sum strays by no more than twice what
+    the band says of it, and by less than the ids of ultralytics' tracker.
     """
     video = shared_data / "video" / "orchard_pan_dev.mp4"
     segments = json.loads(video.with_suffix(".json").read_text("utf-8"))["segments"]

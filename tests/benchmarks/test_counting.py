@@ -35,17 +35,15 @@ def test_missing_reference_is_not_measured():
 def test_one_row_beyond_is_a_miss():
     """Every row counts, not their mean."""
     rows = [Row(1, 100, 103, 200), Row(2, 100, 97, 200)]
-    assert row_requirement("rows", rows).met
-    assert not row_requirement("rows", [*rows, Row(3, 100, 104, 200)]).met
+    assert row_requirement(rows).met
+    assert not row_requirement([*rows, Row(3, 100, 104, 200)]).met
 
 
 def test_table_says_what_was_missed(capsys):
     """Beside what is required stands what was measured, and whether it is met."""
-    print_requirements(
-        [row_requirement("rows", [Row(1, 100, 110, 1)]), *requirements(Table("f", TRUTH, (1,), (NEAR,)))]
-    )
+    print_requirements([row_requirement([Row(1, 100, 110, 1)]), *requirements(Table("f", TRUTH, (1,), (NEAR,)))])
     said = capsys.readouterr().out
-    assert "| rows | within 3% on each | mean error +10.0%" in said
+    assert "| 1 simulated rows | within 3% on each | mean error +10.0%" in said
     assert "MISSED" in said
     assert "NOT MEASURED" in said
 
@@ -63,4 +61,4 @@ def test_exit_code_tells_a_miss(required: tuple[int, int], code: int, monkeypatc
     monkeypatch.setattr("sys.argv", ["counting", str(film), "--seeds", "2", "--hold-out", "0", "--json"])
     monkeypatch.setattr(counting, "count_a_thousand", lambda: {"crossed_in": 500, "crossed_out": 499})
     assert counting.main() == code
-    assert '"requirements": [{"name": "simulated rows"' in capsys.readouterr().out
+    assert '"requirements": [{"name": "2 simulated rows"' in capsys.readouterr().out

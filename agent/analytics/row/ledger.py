@@ -19,6 +19,7 @@ _SHOWN = 0.6  # share of a fruit's sides that must be in the picture for a look 
 _LATELY = 1 / 6  # weight of the newest look in what was seen lately
 _CLEAR = 1.6  # times the confidence: the mean score of a fruit that is seen well, when leaves let it
 _LEAST_HITS = 2  # what was seen once may be anything
+_CLEAR_HITS = 3  # what was clear for a while was so more than twice: two false alarms may meet
 _FADED = 0.01  # what was seen so little lately is forgotten, unless it is a fruit
 _MOST_FRUIT = 3000
 _EDGE_PX = 2.0  # a side so near the picture's is the picture's, not the fruit's
@@ -72,7 +73,7 @@ class Fruit:
             return False
         is_steady = self.score_sum >= confidence * self.looks
         is_clear = self.score_sum >= _CLEAR * confidence * self.hits
-        return is_steady or (is_clear and self.best >= confidence)
+        return is_steady or (is_clear and self.hits >= _CLEAR_HITS and self.best >= confidence)
 
 
 class Ledger:
