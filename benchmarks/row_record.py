@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from agent.analytics.row import PassRecord, RowCount
 from agent.config import RowConfig
 from agent.detection import Detector, open_detector
-from agent.types import Detections, Frame, Image, Instant
+from agent.types import Detections, Findings, Frame, Image, Instant
 from benchmarks.row_references import CONFIDENCE, LOW, track_ids
 
 WIDTH, HEIGHT, FPS = 1280, 720, 15
@@ -133,8 +133,13 @@ def passed(detector: Detector, pictures: Iterator[Image], seen: list[Detections]
         for rate, step in enumerate(STEPS):
             if number % step == 0:
                 findings = rows[rate].observe(Frame("strip", number, at, picture), detections)
-                found[rate] += len(findings.measures)
-    return [count + len(row.finish(at).measures) for count, row in zip(found, rows, strict=True)]
+                found[rate] += found_in(findings)
+    return [count + found_in(row.finish(at)) for count, row in zip(found, rows, strict=True)]
+
+
+def found_in(findings: Findings) -> int:
+    """Count the fruit that were found."""
+    return sum(measure.name == "row_fruit" for measure in findings.measures)
 
 
 def reference(seen: list[Detections]) -> list[float]:

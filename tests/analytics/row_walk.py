@@ -52,7 +52,7 @@ def walk(seed: int, *, frames: int = 240, width: int = 640, height: int = 360) -
     reports = [event.data for found in findings for event in found.events if event.data["class"] == ANY]
     return Walked(
         truth=sum(times >= SEEN_FRAMES for times in seen.values()),
-        counted=sum(len(found.measures) for found in findings),
+        counted=sum(measure.name == "row_fruit" for found in findings for measure in found.measures),
         track_ids=track_ids,
         reported=sum(int(report["found"]) for report in reports),
         length_px=sum(int(report["length_px"]) for report in reports),

@@ -1,5 +1,7 @@
 """The fruit count of a row, on drawn rows whose fruit are known, and on the real model and video."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -12,14 +14,18 @@ from tests.analytics.test_row_motion import scenery, window
 NAMES = ("apple", "pear")
 WIDE = scenery(1)
 SIDE = 60
+NOTHING_KNOWN = PassRecord()
 
 
 class Row:
     """A row of fruit at known places, and a camera that can be put anywhere along it."""
 
-    def __init__(self, places: list[tuple[int, int]], config: RowConfig | None = None) -> None:
-        self.count = RowCount(config or RowConfig(), "north", NAMES, record=PassRecord())
+    def __init__(
+        self, places: list[tuple[int, int]], config: RowConfig | None = None, record: PassRecord = NOTHING_KNOWN
+    ) -> None:
+        self.count = RowCount(config or RowConfig(), "north", NAMES, record=record)
         self.places, self.measures, self.events, self.frames = places, 0, [], 0
+        self.totals: Counter[str] = Counter()
 
     def look(
         self, x: float, *, scores: dict[int, float] | None = None, hidden: set[int] = frozenset(), wide: Image = WIDE
@@ -40,7 +46,9 @@ class Row:
         self.frames += 1
 
     def take(self, findings: Findings) -> None:
-        self.measures += len(findings.measures)
+        self.measures += sum(measure.name == "row_fruit" for measure in findings.measures)
+        for measure in findings.measures:
+            self.totals[measure.name] += measure.value * (measure.class_name == ANY)
         self.events += findings.events
 
     def finish(self) -> list[Event]:
@@ -153,6 +161,20 @@ def test_metres_are_reported_when_they_are_behind():
     assert [event.data["found"] for event in reports] == [2, 1, 1, 0, 0, 0]
     assert [event.data["length_m"] for event in reports[:5]] == [1.0] * 5
     assert sum(int(event.data["found"]) for event in reports) == row.measures
+
+
+def test_bands_of_pieces_add_up():
+    """The measures of all pieces give the count of the row, and the variance that its own band would have."""
+    record = PassRecord(found_share=0.8, spread=0.7)
+    row = Row(ROW, RowConfig(per="metre", metres_per_pixel=0.0025), record)
+    for x in range(0, 1100, 20):
+        row.look(x)
+    reports = row.finish()
+    whole = record.band(len(ROW))
+    assert len(reports) > 4
+    assert row.totals["row_count"] == pytest.approx(whole.count)
+    assert row.totals["row_count_variance"] == pytest.approx(whole.variance)
+    assert (whole.high - whole.count) == pytest.approx(1.645 * whole.variance**0.5)
 
 
 def test_share_that_can_be_seen_is_shown_and_applied():

@@ -1,14 +1,16 @@
 """Counts the fruit of a row that a camera passes, each once, by tree or by metre."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from agent.analytics.row.band import BUNDLED, PassRecord
+from agent.analytics.row.band import BUNDLED, Band, PassRecord
 from agent.analytics.row.ledger import Fruit, Ledger
 from agent.analytics.row.motion import CameraMotion
 from agent.analytics.row.segments import Segment, Segments
 from agent.analytics.row.view import View
 from agent.config import RowConfig
 from agent.types import ANY, Detections, Event, Findings, Frame, Instant, Measure
+
+_Scalar = str | int | float | bool | None
 
 _REMEMBERED_PICTURES = 3.0  # fruit so many widths of the picture away are forgotten
 
@@ -28,6 +30,9 @@ class RowCount:
       ``PassRecord`` says;
     - ``visible_share`` as configured, and ``corrected``, which is ``count`` divided by it;
     - ``length_px``: what of the row was in the picture; ``length_m``, None where no scale is known.
+
+    So that windows add up, the same is in the measures ``row_count`` and ``row_count_variance``, one reading a segment:
+    the band of many segments is the total of the one, more or less 1.645 times the root of the total of the other.
 
     A camera that stands, or goes back by less than three widths of its picture, counts nothing again. Fruit that are
     first found in a segment after its event are in ``row_fruit`` only.
@@ -82,15 +87,16 @@ class RowCount:
             one.segment = one.segment or self._segments.at(one.middle)
         passed = self._count(gone_by)
         self._ledger.keep_within(_REMEMBERED_PICTURES * view.width, view)
-        return Findings(measures=ended.measures + passed, events=ended.events + self._reports(over, frame.captured))
+        told = self._reports(over, frame.captured)
+        return Findings(measures=(*ended.measures, *passed, *told.measures), events=ended.events + told.events)
 
     def finish(self, at: Instant) -> Findings:
         """Count what is in the picture, report the segments that are still open, and begin another row."""
         measures = self._count(self._ledger.fruit)
-        events = self._reports(self._segments.end(), at)
+        told = self._reports(self._segments.end(), at)
         self._ledger = Ledger(self._confidence)
         self._left = self._top = 0.0
-        return Findings(measures=measures, events=events)
+        return Findings(measures=measures + told.measures, events=told.events)
 
     def _check(self, detections: Detections) -> None:
         odd = detections.class_ids[(detections.class_ids < 0) | (detections.class_ids >= len(self._class_names))]
@@ -106,17 +112,22 @@ class RowCount:
                 fruit.segment.found[fruit.class_id] += 1
         return tuple(Measure(ANY, self._class_names[fruit.class_id], "row_fruit", 1.0) for fruit in counted)
 
-    def _reports(self, over: Iterable[Segment], at: Instant) -> tuple[Event, ...]:
-        return tuple(event for segment in over for event in self._report(segment, at))
+    def _reports(self, over: Iterable[Segment], at: Instant) -> Findings:
+        """Say of each segment and class what was found and what that means."""
+        measures: list[Measure] = []
+        events: list[Event] = []
+        for segment in over:
+            by_class = {self._class_names[class_id]: found for class_id, found in sorted(segment.found.items())}
+            for class_name, found in {ANY: segment.found.total(), **by_class}.items():
+                band = self._record.band(found)
+                measures.append(Measure(ANY, class_name, "row_count", band.count))
+                measures.append(Measure(ANY, class_name, "row_count_variance", band.variance))
+                events.append(Event("row-count", self._camera, at, self._report(segment, class_name, found, band)))
+        return Findings(measures=tuple(measures), events=tuple(events))
 
-    def _report(self, segment: Segment, at: Instant) -> list[Event]:
-        by_class = {self._class_names[class_id]: found for class_id, found in sorted(segment.found.items())}
-        rows = {ANY: segment.found.total(), **by_class}
-        return [self._event(segment, class_name, found, at) for class_name, found in rows.items()]
-
-    def _event(self, segment: Segment, class_name: str, found: int, at: Instant) -> Event:
-        band, share, scale = self._record.band(found), self._config.visible_share, self._config.metres_per_pixel
-        data: dict[str, str | int | float | bool | None] = {
+    def _report(self, segment: Segment, class_name: str, found: int, band: Band) -> Mapping[str, _Scalar]:
+        share, scale = self._config.visible_share, self._config.metres_per_pixel
+        return {
             "segment": segment.number,
             "class": class_name,
             "found": found,
@@ -128,4 +139,3 @@ class RowCount:
             "length_px": round(segment.length),
             "length_m": None if scale is None else round(segment.length * scale, 3),
         }
-        return Event("row-count", self._camera, at, data)
