@@ -328,8 +328,8 @@ def test_zones_lines_and_measures_are_told(page, tab) -> None:
             "Green cover42 %",
             "apple: ripe60 % on average of 50",
             "apple: riper than 80 %20 of 50",
-            "apple: so there are60, likely 50 to 70",
-            "apple: found along the row48",
+            "apple: along the row60, likely 50 to 70",
+            "apple: found of these48",
         ]
     )
     assert tab.complaints == []

@@ -85,8 +85,8 @@ const MEASURES = {
   ripeness: ["ripe", (m) => `${SHARE(m.mean)} on average of ${number(m.readings)}`],
   ripeness_80_100: ["riper than 80 %", (m, of) => `${number(m.total)} of ${number(of("ripeness", "readings"))}`],
   size_mm: ["size", (m) => `${number(m.mean)} mm on average of ${number(m.readings)}`],
-  row_fruit: ["found along the row", (m) => number(m.total)],
-  row_count: ["so there are", (m, of) => `${number(m.total)}, likely ${likely(m.total, of("row_count_variance", "total"))}`],
+  row_fruit: ["found of these", (m) => number(m.total)],
+  row_count: ["along the row", (m, of) => `${number(m.total)}, likely ${likely(m.total, of("row_count_variance", "total"))}`],
 };
 
 // What zones, lines and the farm's measures say of the last hour: [name, value] each.
