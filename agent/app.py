@@ -22,7 +22,7 @@ from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
 from agent.status import BoxStatus, FrameRate
-from agent.store import Recorder, Writer, counts_since, measures_since, open_store
+from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
 from agent.types import CameraState, CameraStatus, Event
@@ -60,7 +60,10 @@ class Agent:
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)
             self._recorder = Recorder(
-                self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
+                self._writer,
+                send=config.sync.broker is not None,
+                window_s=config.storage.rollup_s,
+                checkpoint=Checkpoint(config.storage.data_dir, self._store.read),
             )
             self._outbox = Outbox(self._store.read, self._writer)
             self._uplink = self._make_uplink()

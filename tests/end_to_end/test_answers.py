@@ -138,3 +138,32 @@ def test_counts_survive_kill_and_another_configuration(tmp_path: Path, start):
     assert max(observed) <= 2000
     later = sum(value[1] for key, value in after.items() if key[2] == "post" and key[3] == "*" and key not in before)
     assert crossed("post") >= counted + later > counted
+
+
+def test_open_window_survives_kill(tmp_path: Path, start):
+    """What a box has counted in a window that is still open is stored after ``kill -9`` and a start, once: all that was
+    noted up to ten seconds before, and the same after one more start.
+    """
+    box, note = tmp_path / "data" / "hedgerow.db", tmp_path / "data" / "open-windows.json"
+    path = configuration(tmp_path, "mqtt://127.0.0.1:1")
+    path.write_text(path.read_text(encoding="utf-8").replace("rollup_s = 2", "rollup_s = 3600"), encoding="utf-8")
+
+    def noted() -> dict[tuple, tuple]:
+        content = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {"rollups": [], "measures": []}
+        key = ("window_start_s", "camera", "zone", "class_name")
+        counts = {(*(row[k] for k in key), ""): (row["unique"], row["presence"]) for row in content["rollups"]}
+        readings = {(*(m[k] for k in key), m["name"]): (m["count"], m["total"]) for m in content["measures"]}
+        return {**counts, **readings}
+
+    agent = start("run", "--config", path, name="agent-1")
+    eventually(lambda: {"crossed_in", "crossed_out"} & {key[4] for key in noted()}, 60, agent.said)
+    agent.kill()
+    before = noted()
+    path.write_text(path.read_text(encoding="utf-8").replace("sim:orchard?seed=1&speed=150", "rtsp://127.0.0.1:1/x"))
+    for run in ("agent-2", "agent-3"):
+        agent = start("run", "--config", path, name=run)
+        agent.wait_for_word("agent_ready")
+        eventually(lambda: totals(box), 10, agent.said)
+        assert agent.end() == 0
+        after = totals(box)
+        assert {key: after[key][:2] for key in before} == before
