@@ -67,7 +67,7 @@ def test_each_fruit_counts_once():
     report = row.finish()
     assert row.measures == len(ROW)
     assert [event.data["found"] for event in report] == [len(ROW)]
-    assert report[0].data["length_px"] == pytest.approx(1280 + 1080, abs=30)  # begins with a fruit seen twice
+    assert report[0].data["length_px"] == pytest.approx(1280 + 1080, abs=10)
 
 
 def test_misses_are_no_new_fruit():

@@ -84,7 +84,9 @@ class RowCount:
         gone_by = [one for one in fruit if view.distance(one.box[0], one.box[2]) > 0]
         over = self._segments.show(view, has_fruit=len(fruit) > len(gone_by))
         for one in fruit:
-            one.segment = one.segment or self._segments.at(one.middle)
+            if one.segment is None:
+                one.segment = self._segments.at(one.middle)
+                one.segment.show(one.found_in)
         passed = self._count(gone_by)
         self._ledger.keep_within(_REMEMBERED_PICTURES * view.width, view)
         told = self._reports(over, frame.captured)

@@ -29,13 +29,14 @@ _EDGE_PX = 2.0  # a side so near the picture's is the picture's, not the fruit's
 class Fruit:
     """What may be one fruit of a row.
 
-    ``box`` is where it hangs, xyxy in pixels along the row. A look is a frame that shows its place; ``hits`` of the
-    ``looks`` had a detection there, whose scores add up to ``score_sum``. ``lately`` is the mean score of the last
-    looks, those without a detection being 0, each weighing less than the one after it; ``best`` is the most it ever
-    was. ``votes`` is the score collected, by class.
+    ``box`` is where it hangs, xyxy in pixels along the row, ``found_in`` the picture that showed it first. A look is a
+    frame that shows its place; ``hits`` of the ``looks`` had a detection there, whose scores add up to ``score_sum``.
+    ``lately`` is the moving mean of the scores, 0 where there was no detection, which begins at 0 and in which the
+    newest weighs a sixth; ``best`` is the most it ever was. ``votes`` is the score collected, by class.
     """
 
     box: NDArray[np.float64]
+    found_in: View
     votes: dict[int, float] = field(default_factory=dict)
     looks: int = 0
     hits: int = 0
@@ -56,7 +57,10 @@ class Fruit:
         return float(self.box[0] + self.box[2]) / 2
 
     def look(self, score: float) -> None:
-        """Note a look at its place: the score of the detection there, or 0."""
+        """Note a look at its place: the score of the detection there, or 0.
+
+        Source of ``lately``: geometric moving average, Roberts, Technometrics 1(3), 1959, 239-250.
+        """
         self.looks += 1
         self.hits += score > 0
         self.score_sum += score
@@ -132,7 +136,7 @@ def _single(detections: Detections) -> Ids:
 
 def _entry(detections: Detections, row: int, view: View) -> Fruit:
     score = float(detections.scores[row])
-    fruit = Fruit(detections.boxes[row] + view.corner, {int(detections.class_ids[row]): score})
+    fruit = Fruit(detections.boxes[row] + view.corner, view, {int(detections.class_ids[row]): score})
     fruit.look(score)
     return fruit
 
