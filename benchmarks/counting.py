@@ -1,6 +1,6 @@
 """How well things are counted: fruit on a video and on simulated rows, objects over a line. Part of bench-accuracy.
 
-``python -m benchmarks.counting VIDEO.mp4 [--fps 15 5] [--seeds 20] [--hold-out 40] [--json]`` prints what was counted
+``python -m benchmarks.counting VIDEO.mp4 [--fps 15 5] [--backend B] [--seeds 20] [--json]`` prints what was counted
 and, at the end, each requirement beside what was measured; it exits with 1 if one is missed. What is known of the
 detector (``PassRecord``) comes from ``benchmarks.row_record``, from other photographs. Seeds up to 60 were looked at
 while the method was chosen; the hold-out are seeds from 61 on, which were not: they are printed, and require nothing.
@@ -97,6 +97,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Score what is counted along a row and over a line.")
     parser.add_argument("video", type=Path, help="with its truth beside it, as .json")
     parser.add_argument("--fps", type=float, nargs="+", default=[15.0, 5.0], help="frame rates of the video")
+    parser.add_argument(
+        "--backend", choices=["auto", "openvino", "onnxruntime"], default="auto", help="of our detector"
+    )
     parser.add_argument("--seeds", type=int, default=20, help="simulated rows; 0: none")
     parser.add_argument("--hold-out", type=int, default=40, help="so many more rows; 0: none")
     parser.add_argument("--json", action="store_true", help="JSON instead of tables")
@@ -104,7 +107,7 @@ def main() -> int:
     if not arguments.video.is_file():
         print(f"{arguments.video}: no such file", file=sys.stderr)
         return 2
-    tables = [measure(arguments.video, fps) for fps in arguments.fps]
+    tables = [measure(arguments.video, fps, arguments.backend) for fps in arguments.fps]
     first = list(rows(range(1, arguments.seeds + 1)))
     others = list(rows(range(HOLD_OUT, HOLD_OUT + arguments.hold_out)))
     required = [one for table in tables for one in video_requirements(table)]

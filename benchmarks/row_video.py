@@ -4,6 +4,7 @@ Beside the video lies ``VIDEO.json``: per segment (one tree) the first frame, th
 different fruit came into view.
 """
 
+import contextlib
 import json
 import statistics
 import sys
@@ -18,7 +19,7 @@ import numpy as np
 
 from agent.analytics.row import RowCount
 from agent.config import RowConfig
-from agent.detection import open_detector
+from agent.detection import Backend, open_detector
 from agent.types import ANY, Detections, Event, Frame, Image, Instant
 from benchmarks.requirements import Requirement
 from benchmarks.row_references import CONFIDENCE, LOW, crossings, track_ids
@@ -69,15 +70,15 @@ def pictures(video: Path, fps: float) -> Iterator[tuple[int, float, Image]]:
                 yield number, number / rate, frame.to_ndarray(format="bgr24")
 
 
-def measure(video: Path, fps: float) -> Table:
-    """Count a video at a frame rate.
+def measure(video: Path, fps: float, backend: Backend = "auto") -> Table:
+    """Count a video at a frame rate; ``backend`` is what our detector runs on.
 
     Raises:
         SystemExit: Our segments are not those of the truth.
     """
     segments = json.loads(video.with_suffix(".json").read_text(encoding="utf-8"))["segments"]
     found: dict[int, Detections] = {}
-    reports = [event.data for event in ours(video, fps, found) if event.data["class"] == ANY]
+    reports = [event.data for event in ours(video, fps, found, backend) if event.data["class"] == ANY]
     if len(reports) != len(segments):
         raise SystemExit(f"{video.name} at {fps:g} fps: {len(reports)} segments found, the truth has {len(segments)}")
     starts = [segment["first_frame"] for segment in segments]
@@ -94,9 +95,9 @@ def measure(video: Path, fps: float) -> Table:
     )
 
 
-def ours(video: Path, fps: float, found: dict[int, Detections]) -> list[Event]:
+def ours(video: Path, fps: float, found: dict[int, Detections], backend: Backend = "auto") -> list[Event]:
     """Count as the daemon does; keep the detections by frame in ``found``."""
-    detector = open_detector(None, min_score=LOW)
+    detector = open_detector(None, backend=backend, min_score=LOW)
     row = RowCount(RowConfig(), "pan", detector.info.class_names, confidence=CONFIDENCE)
     events: list[Event] = []
     at = Instant(0, 0, 1)
@@ -115,7 +116,8 @@ def _own_column(reports: Sequence[Any]) -> Column:
 def _reference(name: str, starts: Sequence[int], frames: Callable[[], Iterable[int]]) -> Iterator[Column]:
     """Give a column of counts by the frames in which they were made; nothing where it is not installed."""
     try:
-        counts = Counter(int(np.searchsorted(starts, frame, side="right")) - 1 for frame in frames())
+        with contextlib.redirect_stdout(sys.stderr):  # ultralytics talks there
+            counts = Counter(int(np.searchsorted(starts, frame, side="right")) - 1 for frame in frames())
     except ImportError as error:
         print(f"{name}: left out, {error.name} is not installed (make ultralytics)", file=sys.stderr)
         return

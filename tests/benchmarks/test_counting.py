@@ -54,7 +54,7 @@ def test_exit_code_tells_a_miss(required: tuple[int, int], code: int, monkeypatc
     film = tmp_path / "film.mp4"
     film.touch()
     monkeypatch.setattr(
-        counting, "measure", lambda video, fps: Table("f", (1,), (1,), (Column("ours", (1.0,), ((0, 2),)),))
+        counting, "measure", lambda video, fps, backend: Table("f", (1,), (1,), (Column("ours", (1.0,), ((0, 2),)),))
     )
     monkeypatch.setattr(counting, "video_requirements", lambda table: iter(()))
     monkeypatch.setattr(counting, "rows", lambda seeds: [Row(seed, *required, 200) for seed in seeds])
