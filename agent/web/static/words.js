@@ -85,9 +85,15 @@ const MEASURES = {
   ripeness: ["ripe", (m) => `${SHARE(m.mean)} on average of ${number(m.readings)}`],
   ripeness_80_100: ["riper than 80 %", (m, of) => `${number(m.total)} of ${number(of("ripeness", "readings"))}`],
   size_mm: ["size", (m) => `${number(m.mean)} mm on average of ${number(m.readings)}`],
-  row_fruit: ["found of these", (m) => number(m.total)],
+  row_fruit: ["found along the row", (m) => number(m.total)],
   row_count: ["along the row", (m, of) => `${number(m.total)}, likely ${likely(m.total, of("row_count_variance", "total"))}`],
 };
+
+// A class is not told where all classes together are, nor what was found of a row once its count can be told.
+function toldElsewhere(m, all) {
+  const of = m.name === "row_fruit" ? "row_count" : m.name;
+  return m.class_name !== "*" && all.some((other) => other.zone === m.zone && other.name === of && other.class_name === "*");
+}
 
 // What zones, lines and the farm's measures say of the last hour: [name, value] each.
 export function hourFacts(name, hour, measures) {
@@ -98,7 +104,7 @@ export function hourFacts(name, hour, measures) {
   const lines = new Set(own.filter((m) => m.name.startsWith("crossed_")).map((m) => m.zone));
   for (const line of lines) facts.push([`Line ${line}`, `${number(crossed(line, "crossed_in"))} in, ${number(crossed(line, "crossed_out"))} out`]);
   for (const m of own) {
-    if (!(m.name in MEASURES) || (m.name.startsWith("row_") && m.class_name === "*")) continue;
+    if (!(m.name in MEASURES) || toldElsewhere(m, own)) continue;
     const [words, value] = MEASURES[m.name];
     const of = (other, column) => own.find((o) => o.name === other && o.zone === m.zone && o.class_name === m.class_name)?.[column] ?? 0;
     const where = [m.zone, m.class_name].filter((part) => part !== "*").join(", ");
