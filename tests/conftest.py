@@ -8,6 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("hedgerow", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("hedgerow")
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
