@@ -104,9 +104,10 @@ def main() -> int:
     parser.add_argument("--hold-out", type=int, default=40, help="so many more rows; 0: none")
     parser.add_argument("--json", action="store_true", help="JSON instead of tables")
     arguments = parser.parse_args()
-    if not arguments.video.is_file():
-        print(f"{arguments.video}: no such file", file=sys.stderr)
-        return 2
+    for needed in (arguments.video, arguments.video.with_suffix(".json")):
+        if not needed.is_file():
+            print(f"{needed}: no such file", file=sys.stderr)
+            return 2
     tables = [measure(arguments.video, fps, arguments.backend) for fps in arguments.fps]
     first = list(rows(range(1, arguments.seeds + 1)))
     others = list(rows(range(HOLD_OUT, HOLD_OUT + arguments.hold_out)))

@@ -23,6 +23,7 @@ log = structlog.get_logger()
 Record = Rollup | MeasureRollup | Event
 
 _NOTE_EVERY_NS = 10 * 10**9  # what a power cut may cost of the open windows
+_NOTED_MOST = 5000  # parts, the newest: a megabyte or two, while the database takes none
 
 
 class Recorder:
@@ -108,7 +109,7 @@ class Recorder:
             parts = self._unstored()
         self._note_after_ns = now.monotonic_ns + _NOTE_EVERY_NS
         try:
-            self._checkpoint.write(parts)
+            self._checkpoint.write(parts[-_NOTED_MOST:])
         except DatabaseError:
             self._note_after_ns = now.monotonic_ns  # the writer meets the same, and says so
 

@@ -53,6 +53,7 @@ def test_exit_code_tells_a_miss(required: tuple[int, int], code: int, monkeypatc
     """A script sees by the exit code whether everything was met; ``--json`` prints the same facts."""
     film = tmp_path / "film.mp4"
     film.touch()
+    film.with_suffix(".json").touch()
     monkeypatch.setattr(
         counting, "measure", lambda video, fps, backend: Table("f", (1,), (1,), (Column("ours", (1.0,), ((0, 2),)),))
     )
@@ -62,3 +63,12 @@ def test_exit_code_tells_a_miss(required: tuple[int, int], code: int, monkeypatc
     monkeypatch.setattr(counting, "count_a_thousand", lambda: {"crossed_in": 500, "crossed_out": 499})
     assert counting.main() == code
     assert '"requirements": [{"name": "2 simulated rows"' in capsys.readouterr().out
+
+
+def test_video_without_its_truth_is_one_line(monkeypatch, tmp_path: Path, capsys):
+    """What is missing is named, and nothing is counted."""
+    film = tmp_path / "film.mp4"
+    film.touch()
+    monkeypatch.setattr("sys.argv", ["counting", str(film)])
+    assert counting.main() == 2
+    assert capsys.readouterr().err == f"{film.with_suffix('.json')}: no such file\n"
