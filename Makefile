@@ -38,9 +38,9 @@ format: $(VENV)/.test ## Format the code
 
 ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
 
-bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts along a row. IMAGES=folder VIDEO=file
+bench-accuracy: $(VENV)/.ultralytics ## Recompute the model card's table; counts along a row and over a line, with what is required. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
-	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
+	$(VENV)/bin/python -m benchmarks.counting "$(VIDEO)"
 
 bench-sync: $(VENV)/.test ## Measure the sync: messages beside mosquitto_pub, rows to PostgreSQL, bytes a row, memory
 	$(VENV)/bin/python -m benchmarks.sync

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report, stick
 from agent.analysis import AnalysisLoop
-from agent.analytics import create_analyses
+from agent.analytics import create_analyses, create_row
 from agent.capture import FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
@@ -23,7 +23,7 @@ from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
 from agent.status import BoxStatus, FrameRate
-from agent.store import Recorder, Writer, counts_since, measures_since, open_store
+from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
 from agent.types import CameraState, CameraStatus, Event
@@ -63,7 +63,10 @@ class Agent:
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)
             self._recorder = Recorder(
-                self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
+                self._writer,
+                send=config.sync.broker is not None,
+                window_s=config.storage.rollup_s,
+                checkpoint=Checkpoint(config.storage.data_dir, self._store.read),
             )
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
             self._key = stick.public_key(config.storage.data_dir)
@@ -137,12 +140,14 @@ class Agent:
         self._analysis = AnalysisLoop(served, arrived, self._note_step)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
+        names, confidence = self._detector.info.class_names, self._config.model.confidence
         return CameraPipeline.for_camera(
             camera.name,
             self._detector,
-            confidence=self._config.model.confidence,
+            confidence=confidence,
             fps=camera.fps,
-            analyses=create_analyses(camera, self._detector.info.class_names, confidence=self._config.model.confidence),
+            analyses=create_analyses(camera, names),
+            row=create_row(camera, names, confidence=confidence),
             finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from agent.analytics import Analysis, Presence
+from agent.analytics import Analysis, Presence, RowCount
 from agent.detection import Detector
 from agent.places import PlaceFinder
 from agent.tracking import ByteTrack, TrackerParams
@@ -35,6 +35,7 @@ class CameraPipeline:
         presence: Presence,
         *,
         analyses: Sequence[Analysis] = (),
+        row: RowCount | None = None,
         finder: PlaceFinder | None = None,
     ) -> None:
         """Take the parts; all but the detector must be new, and nobody else's."""
@@ -43,6 +44,7 @@ class CameraPipeline:
         self._tracker = tracker
         self._presence = presence
         self._analyses = tuple(analyses)
+        self._row = row
         self._finder = finder
 
     @classmethod
@@ -54,6 +56,7 @@ class CameraPipeline:
         confidence: float,
         fps: float,
         analyses: Sequence[Analysis] = (),
+        row: RowCount | None = None,
         finder: PlaceFinder | None = None,
     ) -> Self:
         """Return the pipeline that a camera gets.
@@ -64,6 +67,7 @@ class CameraPipeline:
             confidence: Score from which a detection may start a track; in (0, 1).
             fps: Frames a second that will come when none is dropped.
             analyses: What is made of the tracks beyond their presence.
+            row: Counts the fruit of a row, from the detections.
             finder: Tells where the camera is; None: nobody knows.
 
         Raises:
@@ -75,7 +79,7 @@ class CameraPipeline:
         tracker = ByteTrack(TrackerParams.at(confidence=confidence, frame_interval_s=interval_s))
         max_gap_s = max(_MIN_GAP_S, _GAP_FRAMES * interval_s)
         presence = Presence(camera, detector.info.class_names, max_gap_s=max_gap_s)
-        return cls(camera, detector, tracker, presence, analyses=analyses, finder=finder)
+        return cls(camera, detector, tracker, presence, analyses=analyses, row=row, finder=finder)
 
     def step(self, frame: Frame) -> Step:
         """Analyse the next frame.
@@ -90,12 +94,17 @@ class CameraPipeline:
         tracks = self._tracker.update(detections, frame.captured)
         presence = self._presence.observe(tracks, frame.captured)
         found = [each.observe(frame, tracks, observed_ns=presence.observed_ns) for each in self._analyses]
+        if self._row is not None:
+            found.append(self._row.observe(frame, detections))
         return Step(frame, detections, tracks, self._with_place(_with_findings(presence, found)))
 
     def finish(self, at: Instant) -> Observation:
         """Return what the analyses have left to say, at the end of the program; it stands for no time watched."""
         nothing = Observation(self.camera, at, 0, ())
-        return _with_findings(nothing, [each.finish(at) for each in self._analyses])
+        found = [each.finish(at) for each in self._analyses]
+        if self._row is not None:
+            found.append(self._row.finish(at))
+        return _with_findings(nothing, found)
 
     def _with_place(self, observation: Observation) -> Observation:
         if self._finder is None:

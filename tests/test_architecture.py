@@ -22,7 +22,7 @@ ALLOWED = {
     "pipeline": {"detection", "tracking", "analytics", "places"},
     "chores": {"analytics", "places", "store", "machine"},
     "analysis": {"pipeline", "capture"},
-    "replay": {"capture", "detection", "pipeline", "summaries"},
+    "replay": {"analytics", "capture", "detection", "pipeline", "summaries"},
     "supervisor": set(),
     "schedule": set(),
     "stick": {"store"},

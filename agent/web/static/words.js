@@ -70,15 +70,30 @@ export function lastHour(name, hour) {
 
 const SHARE = (value) => `${number(100 * value)} %`;
 
-// How to say a measure of the last hour: its name in words, and its value. Others are shown as they are called.
+// What holds nine times of ten around a sum whose variance is known, never below nothing: "290 to 328".
+function likely(count, variance) {
+  const half = 1.645 * Math.sqrt(variance);
+  return `${number(Math.max(0, count - half))} to ${number(count + half)}`;
+}
+
+// How to say a measure of the last hour: its name in words, and its value; `of` gives the total of a measure beside it.
+// Others are shown as they are called.
 const MEASURES = {
   dwell_s: ["stayed", (m) => `${number(m.mean, 1)} s on average`],
   speed_m_s: ["speed", (m) => `${number(m.mean, 1)} m/s on average`],
   canopy_cover: ["green cover", (m) => SHARE(m.mean)],
   ripeness: ["ripe", (m) => `${SHARE(m.mean)} on average of ${number(m.readings)}`],
+  ripeness_80_100: ["riper than 80 %", (m, of) => `${number(m.total)} of ${number(of("ripeness", "readings"))}`],
   size_mm: ["size", (m) => `${number(m.mean)} mm on average of ${number(m.readings)}`],
-  row_fruit: ["counted along the row", (m) => number(m.total)],
+  row_fruit: ["found along the row", (m) => number(m.total)],
+  row_count: ["along the row", (m, of) => `${number(m.total)}, likely ${likely(m.total, of("row_count_variance", "total"))}`],
 };
+
+// A class is not told where all classes together are, nor what was found of a row once its count can be told.
+function toldElsewhere(m, all) {
+  const of = m.name === "row_fruit" ? "row_count" : m.name;
+  return m.class_name !== "*" && all.some((other) => other.zone === m.zone && other.name === of && other.class_name === "*");
+}
 
 // What zones, lines and the farm's measures say of the last hour: [name, value] each.
 export function hourFacts(name, hour, measures) {
@@ -89,10 +104,11 @@ export function hourFacts(name, hour, measures) {
   const lines = new Set(own.filter((m) => m.name.startsWith("crossed_")).map((m) => m.zone));
   for (const line of lines) facts.push([`Line ${line}`, `${number(crossed(line, "crossed_in"))} in, ${number(crossed(line, "crossed_out"))} out`]);
   for (const m of own) {
-    if (!(m.name in MEASURES)) continue;
+    if (!(m.name in MEASURES) || toldElsewhere(m, own)) continue;
     const [words, value] = MEASURES[m.name];
+    const of = (other, column) => own.find((o) => o.name === other && o.zone === m.zone && o.class_name === m.class_name)?.[column] ?? 0;
     const where = [m.zone, m.class_name].filter((part) => part !== "*").join(", ");
-    facts.push([where ? `${where}: ${words}` : words[0].toUpperCase() + words.slice(1), value(m)]);
+    facts.push([where ? `${where}: ${words}` : words[0].toUpperCase() + words.slice(1), value(m, of)]);
   }
   return facts;
 }
