@@ -52,7 +52,11 @@ class Agent:
         password = read_secret(config.page.password_file) if config.page.password_file else None
         with ExitStack() as opened:
             self._detector = open_detector(
-                config.model.path, backend=config.model.backend, min_score=LOW_SCORE, threads=config.model.threads
+                config.model.path,
+                backend=config.model.backend,
+                min_score=LOW_SCORE,
+                threads=config.model.threads,
+                memory=config.storage.data_dir,
             )
             opened.callback(self._detector.close)
             self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cloud_sync.mqtt import BrokerSettings
 
-BACKENDS = ("auto", "openvino", "onnxruntime")
+BACKENDS = ("auto", "openvino", "onnxruntime", "ultralytics")
 
 
 def model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of commands that load a detector."""
-    parser.add_argument("--model", type=Path, metavar="M", help="a YOLO ONNX file (default: the bundled orchard model)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="M",
+        help="a YOLO model: an ONNX file, an OpenVINO folder or weights (.pt); default: the bundled orchard model",
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="inference runtime")
 
 

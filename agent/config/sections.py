@@ -37,7 +37,7 @@ class ModelConfig(Section):
     """The detector. Without ``path`` the bundled orchard model is used."""
 
     path: Path | None = None
-    backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    backend: Literal["auto", "openvino", "onnxruntime", "ultralytics"] = "auto"
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
     threads: Annotated[int, Field(ge=0, le=64)] = 0  # 0: the runtime decides
 

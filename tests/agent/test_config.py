@@ -58,7 +58,7 @@ def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
         (GOOD + '[sync]\ncert_file = "a"\n', r"sync: cert_file and key_file belong together"),
         (
             GOOD + "[model]\nbackend = 'tpu'\n",
-            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino' or 'onnxruntime'",
+            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino', 'onnxruntime' or 'ultralytics'",
         ),
         ("[box\n", r"is not valid TOML: .*line 1"),
     ],
