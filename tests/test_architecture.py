@@ -23,6 +23,7 @@ ALLOWED = {
     "chores": {"analytics", "places", "store"},
     "analysis": {"pipeline", "capture"},
     "replay": {"capture", "detection", "pipeline", "summaries"},
+    "doctor": {"capture", "detection"},
     "supervisor": set(),
     "schedule": set(),
     "machine": set(),

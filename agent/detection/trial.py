@@ -38,7 +38,7 @@ class Trial:
 
 
 def try_backend(model: Path, backend: str, *, threads: int, timeout_s: float = _TIMEOUT_S) -> Trial:
-    """Measure one backend, in about a second and a half, and at most ``timeout_s``. What goes wrong is in ``problem``."""
+    """Measure one backend, in a second or two and at most ``timeout_s``. What goes wrong is in ``problem``."""
     command = [sys.executable, "-P", "-m", "agent.detection.trial", str(model), backend, str(threads)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
