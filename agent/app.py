@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report
-from agent.analysis import AnalysisLoop
+from agent.analysis import AnalysisLoop, Feed
 from agent.analytics import create_analyses
 from agent.capture import FrameSlot, Grabber
 from agent.chores import Chores
@@ -25,6 +25,7 @@ from agent.status import BoxStatus, FrameRate
 from agent.store import Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
+from agent.turns import Share
 from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
 from cloud_sync.mqtt import BrokerSettings
@@ -130,8 +131,11 @@ class Agent:
         self._places = Places.load(self._config.places)
         self._feeds = create_feeds(cameras, self._config.places, self._clock)
         self._pipelines = [self._pipeline(camera) for camera in cameras]
-        served = [(slots[pipeline.camera], pipeline) for pipeline in self._pipelines]
-        self._analysis = AnalysisLoop(served, arrived, self._note_step)
+        served = [
+            Feed(slots[camera.name], pipeline, _share(camera))
+            for camera, pipeline in zip(cameras, self._pipelines, strict=True)
+        ]
+        self._analysis = AnalysisLoop(served, arrived, self._note_step, clock=self._clock)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
         return CameraPipeline.for_camera(
@@ -281,6 +285,7 @@ class Agent:
             backend=self._detector.info.backend,
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
+            service=self._analysis.service(),
             hour=tuple(hour),
             measures=tuple(measures),
             link=self.link(),
@@ -288,3 +293,7 @@ class Agent:
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )
+
+
+def _share(camera: CameraConfig) -> Share:
+    return Share(camera.name, fps=camera.fps, weight=camera.share_of_time, max_age_s=camera.max_age_s)
