@@ -62,7 +62,7 @@ $(VENV)/.ultralytics: $(VENV)/.test
 	@echo "Installing the toolchain into $(VENV) (once)..."
 	@echo "torch==2.13.0" > $(VENV)/constraints.txt
 	@$(PIP) install --quiet torch==2.13.0
-	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics]"
+	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics,calibration]"
 	@$(PIP) uninstall --quiet --yes opencv-python opencv-python-headless
 	@$(PIP) install --quiet --no-deps opencv-python-headless
 	@touch $@

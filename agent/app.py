@@ -15,9 +15,9 @@ from agent.capture import FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
-from agent.detection import open_detector
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
+from agent.modelstore import open_model
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
@@ -52,13 +52,7 @@ class Agent:
         self._config = config
         password = read_secret(config.page.password_file) if config.page.password_file else None
         with ExitStack() as opened:
-            self._detector = open_detector(
-                config.model.path,
-                backend=config.model.backend,
-                min_score=LOW_SCORE,
-                threads=config.model.threads,
-                memory=config.storage.data_dir,
-            )
+            self._detector = open_model(config.model, config.storage.data_dir, min_score=LOW_SCORE)
             opened.callback(self._detector.close)
             self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
             self._clock = SystemClock(self._store.boot)

@@ -21,6 +21,7 @@ ALLOWED = {
     "web": set(),
     "pipeline": {"detection", "tracking", "analytics", "places"},
     "chores": {"analytics", "places", "store"},
+    "modelstore": {"capture", "detection"},
     "turns": set(),
     "analysis": {"pipeline", "capture", "turns"},
     "replay": {"capture", "detection", "pipeline", "summaries"},
@@ -32,7 +33,7 @@ ALLOWED = {
     "journal": set(),
     "broker": set(),
     "report": {"detection", "machine"},
-    "check": {"capture", "detection", "store"},
+    "check": {"capture", "detection", "modelstore", "store"},
 }
 WIRES = {"app", "demo", "cli"}
 CLOCKS = {"agent/clock.py", "agent/journal.py"}

@@ -36,9 +36,10 @@ def _doctor(options: argparse.Namespace) -> int:
     from agent.config import load_config
     from agent.detection import bundled_model_path
     from agent.doctor import examine
+    from agent.modelstore.opening import model_path
 
     config = None if options.config is None else load_config(options.config)
-    model = bundled_model_path() if config is None or config.model.path is None else config.model.path
+    model = bundled_model_path() if config is None else model_path(config)
     shown = (lambda _finding: None) if options.json else _show
     result = examine(config, options.config, SystemClock(), model=model, on_finding=shown)
     if options.json:

@@ -33,6 +33,7 @@ class ModelInfo:
     backend: str
     stride: int  # pixels
     precision: str = "f32"  # what it computes in: f32, f16, bf16 or int8
+    licence: str = ""  # as the file says
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Metadata:
     class_names: tuple[str, ...]
     stride: int
     size: tuple[int, int]  # height, width: for models that leave their input open
+    licence: str
 
 
 def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
@@ -57,6 +59,7 @@ def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
         class_names=_class_names(path, entries.get("names")),
         stride=_stride(path, entries.get("stride")),
         size=_size(path, entries.get("imgsz")),
+        licence=entries.get("license", ""),
     )
 
 
@@ -108,6 +111,7 @@ def describe(
         backend=backend,
         stride=metadata.stride,
         precision=precision,
+        licence=metadata.licence,
     )
 
 

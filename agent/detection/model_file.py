@@ -32,7 +32,8 @@ class ModelFile:
     sha256: str  # hexadecimal; of an OpenVINO model, over all of its files
     data: bytes = b""  # the ONNX file, or the .xml
     weights: bytes = b""  # the .bin
-    described: Mapping[str, str] = field(default_factory=dict)  # metadata.yaml, values as Python literals
+    description: bytes = b""  # metadata.yaml as it lies there
+    described: Mapping[str, str] = field(default_factory=dict)  # the same, values as Python literals
 
 
 def read_model_file(path: Path) -> ModelFile:
@@ -94,7 +95,7 @@ def _read_openvino(path: Path, graph: Path) -> ModelFile:
     for part in (data, weights, text):
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)
-    return ModelFile(path, "openvino", digest.hexdigest(), data, weights, _entries(description, text))
+    return ModelFile(path, "openvino", digest.hexdigest(), data, weights, text, _entries(description, text))
 
 
 def _read(path: Path) -> bytes:

@@ -28,7 +28,7 @@ class OpenVinoDetector:
         """
         self._thresholds = thresholds
         with loading(file, BACKEND, (RuntimeError,)):  # the only type that OpenVINO raises
-            model, metadata, size = _load(file)
+            model, metadata, size = load_model(file)
             self._letterbox = Letterbox(*size)
             compiled = _compile(model, threads)
             self._request: ov.InferRequest | None = compiled.create_infer_request()
@@ -56,8 +56,16 @@ class OpenVinoDetector:
         self._request = None
 
 
-def _load(file: ModelFile) -> tuple[ov.Model, Metadata, tuple[int, int]]:
-    """Read the model, and fix a size that it leaves open."""
+def load_model(file: ModelFile) -> tuple[ov.Model, Metadata, tuple[int, int]]:
+    """Read a model, and fix a size that it leaves open.
+
+    Returns:
+        The model, what it says of itself, and height and width of its input.
+
+    Raises:
+        FatalError: It is no detection model of one image.
+        RuntimeError: OpenVINO cannot read it.
+    """
     model = ov.Core().read_model(file.data, file.weights)
     metadata = read_metadata(file.path, file.described or _framework_entries(model))
     size = input_size(file.path, [_shape(node.partial_shape) for node in model.inputs], metadata)
