@@ -35,6 +35,7 @@ ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU 
 bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts along a row. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
 	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
+	$(VENV)/bin/python -m benchmarks.tiling "$(IMAGES)"
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

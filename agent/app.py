@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Self
 
 import structlog
@@ -15,13 +16,14 @@ from agent.capture import FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
+from agent.detection import Detector, TiledDetector, Tiling
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
 from agent.modelstore import open_model
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
-from agent.status import BoxStatus, FrameRate
+from agent.status import BoxStatus, CameraService, FrameRate
 from agent.store import Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
@@ -124,6 +126,7 @@ class Agent:
         self._noted: dict[str, CameraState] = {}
         self._places = Places.load(self._config.places)
         self._feeds = create_feeds(cameras, self._config.places, self._clock)
+        self._tiled: dict[str, TiledDetector] = {}
         self._pipelines = [self._pipeline(camera) for camera in cameras]
         served = [
             Feed(slots[camera.name], pipeline, _share(camera))
@@ -132,9 +135,12 @@ class Agent:
         self._analysis = AnalysisLoop(served, arrived, self._note_step, clock=self._clock)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
+        detector: Detector = self._detector
+        if camera.tiles is not None:
+            detector = self._tiled[camera.name] = TiledDetector(self._detector, Tiling.parse(camera.tiles))
         return CameraPipeline.for_camera(
             camera.name,
-            self._detector,
+            detector,
             confidence=self._config.model.confidence,
             fps=camera.fps,
             analyses=create_analyses(camera, self._detector.info.class_names, confidence=self._config.model.confidence),
@@ -248,6 +254,10 @@ class Agent:
             now=self._clock.now(),
         )
 
+    def _service(self) -> dict[str, CameraService]:
+        tiles = {name: detector.looks or 1 for name, detector in self._tiled.items()}
+        return {name: replace(one, tiles=tiles.get(name, 1)) for name, one in self._analysis.service().items()}
+
     def _uptime_s(self) -> float:
         return (self._clock.now().monotonic_ns - self._started.monotonic_ns) / 1e9
 
@@ -279,7 +289,7 @@ class Agent:
             backend=self._detector.info.backend,
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
-            service=self._analysis.service(),
+            service=self._service(),
             hour=tuple(hour),
             measures=tuple(measures),
             link=self.link(),

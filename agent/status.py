@@ -65,6 +65,7 @@ class CameraService:
     weight: float
     cost_ms: float | None  # of a picture, lately; None before the first
     frames_late: int  # passed over since they had become too old
+    tiles: int = 1  # the parts in which a picture is looked at
 
 
 @dataclass(frozen=True, slots=True)

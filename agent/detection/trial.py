@@ -34,6 +34,8 @@ class Trial:
     memory_bytes: int | None = None  # most of the process, with this backend alone
     load_s: float | None = None
     precision: str = ""
+    input_height: int = 0  # pixels
+    input_width: int = 0
     problem: str = ""
 
 
@@ -75,6 +77,8 @@ def _measure(model: Path, backend: Any, threads: int) -> Trial:
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         load_s=round(loaded_s, 2),
         precision=detector.info.precision,
+        input_height=detector.info.input_height,
+        input_width=detector.info.input_width,
     )
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from agent.capture import SourceError, create_source
 from agent.clock import SystemClock
 from agent.config import CameraConfig, public_address
+from agent.detection import Tiling
+from agent.detection.trial import Trial
 from agent.doctor.finding import Finding, Level
 from agent.errors import HedgerowError
 
@@ -28,8 +30,13 @@ def longest_look_s(camera: CameraConfig) -> float:
     return 2 * camera.stall_timeout_s + 10.0
 
 
-def look_at_camera(camera: CameraConfig) -> list[Finding]:
-    """Open a camera, take frames for two seconds, and say what came."""
+def look_at_camera(camera: CameraConfig, runs: Trial | None = None) -> list[Finding]:
+    """Open a camera, take frames for two seconds, and say what came.
+
+    Args:
+        camera: The camera.
+        runs: How the chosen backend runs the model, to tell what tiles cost; None: it is not known.
+    """
     name = f"camera {camera.name}"
     try:
         done = subprocess.run(
@@ -47,17 +54,27 @@ def look_at_camera(camera: CameraConfig) -> list[Finding]:
         reason = (done.stderr.strip().splitlines() or ["no word"])[-1]
         text = f"the decoder crashed with signal {-done.returncode}" if done.returncode < 0 else reason
         return [Finding(name, Level.FAIL, text, _ADVICE["failed"])]
-    return [_judge(name, camera, json.loads(done.stdout.splitlines()[-1]))]
+    return [_judge(name, camera, json.loads(done.stdout.splitlines()[-1]), runs)]
 
 
-def _judge(name: str, camera: CameraConfig, seen: dict[str, Any]) -> Finding:
+def _judge(name: str, camera: CameraConfig, seen: dict[str, Any], runs: Trial | None) -> Finding:
     if "error" in seen:
         return Finding(name, Level.FAIL, seen["error"], _ADVICE.get(seen["state"], "see the message"))
     rate = f"{seen['fps']:.1f} frames a second" if seen["fps"] else "one frame"
     text = f"{seen['codec']}, {seen['width']}x{seen['height']}, {rate}, first frame after {seen['first_s']:.1f} s"
+    text += _cost_of_tiles(camera, seen, runs)
     if seen["fps"] and seen["fps"] < 0.9 * camera.fps:
         return Finding(name, Level.WARN, text, f"it sends fewer than the {camera.fps:g} fps that are to be analysed")
     return Finding(name, Level.OK, text)
+
+
+def _cost_of_tiles(camera: CameraConfig, seen: dict[str, Any], runs: Trial | None) -> str:
+    if camera.tiles is None or runs is None or runs.wall_ms is None:
+        return ""
+    tiling = Tiling.parse(camera.tiles)
+    tiles = tiling.cut(seen["height"], seen["width"], input_height=runs.input_height, input_width=runs.input_width)
+    cost_ms = len(tiles) * runs.wall_ms
+    return f"; {len(tiles)} tiles: about {cost_ms:.0f} ms a picture, at most {1000 / cost_ms:.1f} pictures a second"
 
 
 def _look(camera: CameraConfig) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from agent.clock import Clock
 from agent.config import Config
 from agent.detection.choice import BackendTable, installed_backends, measure_backends
 from agent.detection.model_file import read_model_file
+from agent.detection.trial import Trial
 from agent.doctor.broker import look_at_broker
 from agent.doctor.camera import longest_look_s, look_at_camera
 from agent.doctor.clock import look_at_clock
@@ -64,13 +65,16 @@ def examine(
     if config is not None:
         data_dir = config.storage.data_dir
         note(Running("disk", lambda: look_at_disk(data_dir), 60.0).result())
-    running = [Running(name, check, timeout_s) for name, check, timeout_s in _other_checks(config, file, clock)]
+    runs = _chosen(config, measured[0]) if measured else None
+    running = [Running(name, check, timeout_s) for name, check, timeout_s in _other_checks(config, file, clock, runs)]
     for each in running:
         note(each.result())
     return Examination(tuple(findings), measured[0] if measured else None)
 
 
-def _other_checks(config: Config | None, file: Path | None, clock: Clock) -> list[tuple[str, Check, float]]:
+def _other_checks(
+    config: Config | None, file: Path | None, clock: Clock, runs: Trial | None
+) -> list[tuple[str, Check, float]]:
     checks: list[tuple[str, Check, float]] = [
         ("clock", lambda: look_at_clock(clock), 5.0),
         ("service", look_at_service, 10.0),
@@ -79,7 +83,7 @@ def _other_checks(config: Config | None, file: Path | None, clock: Clock) -> lis
         checks.append(("permissions", lambda: look_at_permissions(config, file), 10.0))
         checks.append(("broker", lambda: look_at_broker(config), 60.0))
         checks += [
-            (f"camera {camera.name}", partial(look_at_camera, camera), longest_look_s(camera) + 5.0)
+            (f"camera {camera.name}", partial(look_at_camera, camera, runs), longest_look_s(camera) + 5.0)
             for camera in config.cameras
         ]
     return checks
@@ -96,12 +100,11 @@ def _model(config: Config | None, model: Path, measured: list[BackendTable]) -> 
     memory = None if config is None else config.storage.data_dir
     table = measure_backends(file, memory, threads=0 if config is None else config.model.threads)
     measured.append(table)
-    asked = "auto" if config is None else config.model.backend
-    trials = {trial.backend: trial for trial in table.trials}
-    runs = trials.get(table.chosen if asked == "auto" else asked)
+    runs = _chosen(config, table)
     if runs is None:
-        text = f"backend {asked} does not run {model} here"
-        return [Finding("model", Level.FAIL, text, f"allowed: auto, {', '.join(trials)}")]
+        backends = ", ".join(trial.backend for trial in table.trials)
+        text = f"the backend of the configuration does not run {model} here"
+        return [Finding("model", Level.FAIL, text, f"allowed as model.backend: auto, {backends}")]
     if runs.wall_ms is None:
         return [
             Finding("model", Level.FAIL, f"{model} does not run on {runs.backend}: {runs.problem}", "use another model")
@@ -110,3 +113,10 @@ def _model(config: Config | None, model: Path, measured: list[BackendTable]) -> 
         f"{model.name} on {runs.backend} ({runs.precision}): {runs.wall_ms:.0f} ms and {runs.cpu_ms:.0f} CPU ms a frame"
     )
     return [Finding("model", Level.OK, text)]
+
+
+def _chosen(config: Config | None, table: BackendTable) -> Trial | None:
+    """Return how the backend ran that the agent will take; None where it was not among those measured."""
+    asked = "auto" if config is None else config.model.backend
+    wanted = table.chosen if asked == "auto" else asked
+    return next((trial for trial in table.trials if trial.backend == wanted), None)

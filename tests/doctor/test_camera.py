@@ -5,6 +5,7 @@ import socket
 import threading
 
 from agent.config import CameraConfig
+from agent.detection.trial import Trial
 from agent.doctor import camera as room
 from agent.doctor.camera import look_at_camera
 from agent.doctor.finding import Level
@@ -53,3 +54,13 @@ def test_a_decoder_that_dies_is_told(monkeypatch):
     """When the child is killed by a signal the finding says so, and the doctor lives."""
     monkeypatch.setattr(room.sys, "executable", "/bin/false")
     assert look("sim:orchard").level is Level.FAIL
+
+
+def test_tiles_show_their_cost(shared_data):
+    """A camera that is looked at in tiles is told how many there are, and what a picture will take."""
+    runs = Trial("openvino", wall_ms=20.0, cpu_ms=40.0, input_height=640, input_width=640)
+    for tiles, says in (("2x2", "4 tiles: about 80 ms"), ("auto", "2 tiles: about 40 ms"), (None, "first frame")):
+        video = CameraConfig(name="a", source=str(shared_data / "video" / "orchard_pan_dev.mp4"), tiles=tiles)
+        (finding,) = look_at_camera(video, runs)
+        assert says in finding.text
+        assert ("tiles" in finding.text) is (tiles is not None)

@@ -55,7 +55,7 @@ def box_status(**changes) -> BoxStatus:
         cameras=(camera("north"), camera("south")),
         analysed_fps={"north": 4.9, "south": 5.0},
         service={
-            "north": CameraService(wanted_fps=5.0, granted_fps=5.0, weight=1.0, cost_ms=21.6, frames_late=0),
+            "north": CameraService(wanted_fps=10.0, granted_fps=5.0, weight=1.0, cost_ms=81.6, frames_late=2, tiles=4),
             "south": CameraService(wanted_fps=5.0, granted_fps=5.0, weight=1.0, cost_ms=None, frames_late=0),
         },
         hour=(

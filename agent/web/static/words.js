@@ -54,7 +54,7 @@ export function cameraFacts(camera, fps, service) {
   const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
   if (service?.frames_late) facts.push(`${number(service.frames_late)} too old to look at`);
-  if (service?.cost_ms) facts.push(`${number(service.cost_ms)} ms each`);
+  if (service?.cost_ms) facts.push(`${number(service.cost_ms)} ms each${service.tiles > 1 ? `, in ${service.tiles} tiles` : ""}`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
   return `${facts.join("; ")}.`;
 }
