@@ -1,8 +1,9 @@
 """What tiles gain on fruit that is small in the picture, and what they cost: one Markdown table, in one run.
 
-``python -m benchmarks.tiling DATA [--class cherry] [--tiles 2x2] [--json]``, with DATA laid out as for ``accuracy.py``.
+``python -m benchmarks.tiling DATA [--class cherry] [--tiles 2x2] [--side 2]``; DATA is laid out as for ``accuracy.py``.
 The photographs are 640 pixels wide, the model's own input, so each four of a series are laid side by side: a picture of
-1280 x 1280, as a larger sensor would give, in which the model sees the whole at half the size. The cost is the time of
+1280 x 1280, as a larger sensor would give, in which the model sees the whole at half the size. ``--side 1`` takes the
+photographs as they are, which tiles can only enlarge. The cost is the time of
 the same pictures, looked at whole and in tiles in turn: the median ratio of the rounds, and their range.
 """
 
@@ -23,36 +24,35 @@ from agent.detection.folder import list_images, read_image
 from agent.errors import HedgerowError
 from benchmarks.accuracy import MAX_DETECTIONS, MIN_SCORE, Accuracy, score
 
-SIDE = 2  # photographs along a side of a sheet
 SCORE_IN_SERVICE = 0.1  # what the daemon asks its detector for
 ROUNDS = 5
 TIMED = 10  # pictures a round
 
 
-def lay_out(data: Path, series: str, into: Path) -> int:
+def lay_out(data: Path, series: str, into: Path, side: int) -> int:
     """Write sheets of the validation photographs of one series, with their labels; return how many."""
     for part in ("images", "labels"):
         (into / part / "val").mkdir(parents=True)
     names = [name for name in list_images(data / "images" / "val") if name.startswith(series)]
-    sheets = len(names) // SIDE**2
+    sheets = len(names) // side**2
     for number in range(sheets):
-        chosen = names[number * SIDE**2 : (number + 1) * SIDE**2]
+        chosen = names[number * side**2 : (number + 1) * side**2]
         pictures = [read_image(data / "images" / "val" / name) for name in chosen]
-        rows = [np.hstack(pictures[row * SIDE : (row + 1) * SIDE]) for row in range(SIDE)]
+        rows = [np.hstack(pictures[row * side : (row + 1) * side]) for row in range(side)]
         cv2.imwrite(str(into / "images" / "val" / f"{number:03}.png"), np.vstack(rows))
-        lines = [line for place, name in enumerate(chosen) for line in _labels(data, name, place)]
+        lines = [line for place, name in enumerate(chosen) for line in _labels(data, name, place, side)]
         (into / "labels" / "val" / f"{number:03}.txt").write_text("\n".join(lines), encoding="ascii")
     return sheets
 
 
-def _labels(data: Path, name: str, place: int) -> list[str]:
+def _labels(data: Path, name: str, place: int, side: int) -> list[str]:
     """Return the labels of a photograph as they are in the sheet, where it has this place, row by row."""
     path = (data / "labels" / "val" / name).with_suffix(".txt")
     lines = []
     for line in path.read_text(encoding="ascii").splitlines() if path.exists() else []:
         class_id, cx, cy, w, h = (float(value) for value in line.split())
-        cx, cy = (cx + place % SIDE) / SIDE, (cy + place // SIDE) / SIDE
-        lines.append(f"{int(class_id)} {cx} {cy} {w / SIDE} {h / SIDE}")
+        cx, cy = (cx + place % side) / side, (cy + place // side) / side
+        lines.append(f"{int(class_id)} {cx} {cy} {w / side} {h / side}")
     return lines
 
 
@@ -85,6 +85,7 @@ def main() -> int:
     parser.add_argument("data", type=Path, help="folder with images/val and labels/val")
     parser.add_argument("--class", dest="name", default="cherry", help="class, and how its files' names begin (cherry)")
     parser.add_argument("--tiles", type=Tiling.parse, default=Tiling(2, 2), help="default 2x2")
+    parser.add_argument("--side", type=int, default=2, help="photographs along a side of a picture (2)")
     parser.add_argument("--json", action="store_true", help="JSON instead of a table")
     arguments = parser.parse_args()
     try:
@@ -92,7 +93,7 @@ def main() -> int:
         tiled = TiledDetector(whole, arguments.tiles)
         with tempfile.TemporaryDirectory() as folder:
             data = Path(folder)
-            sheets = lay_out(arguments.data, arguments.name, data)
+            sheets = lay_out(arguments.data, arguments.name, data, arguments.side)
             found = {way: accuracy_of(each, data, arguments.name) for way, each in (("whole", whole), ("tiles", tiled))}
             in_service = open_detector(None, min_score=SCORE_IN_SERVICE)
             ratios = cost_ratios(in_service, TiledDetector(in_service, arguments.tiles), data)
@@ -103,7 +104,8 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({**{way: [each.map50, each.map50_95] for way, each in found.items()}, "cost": cost}))
         return 0
-    print(f"| {arguments.name}, {sheets} pictures of 1280 x 1280 | mAP@0.5 | mAP@0.5:0.95 | time |\n|---|---|---|---|")
+    pictures = f"{arguments.name}, {sheets} pictures, {640 * arguments.side} pixels wide"
+    print(f"| {pictures} | mAP@0.5 | mAP@0.5:0.95 | time |\n|---|---|---|---|")
     times = {"whole": "1", "tiles": f"{cost[0]:.2f} ({cost[1]:.2f} to {cost[2]:.2f})"}
     for way, each in found.items():
         print(f"| {way} | {each.map50:.3f} | {each.map50_95:.3f} | {times[way]} |")
