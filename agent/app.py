@@ -54,9 +54,10 @@ class Agent:
         self._config = config
         password = read_secret(config.page.password_file) if config.page.password_file else None
         with ExitStack() as opened:
+            self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
+            # Once the directory is ours: what "auto" measures is remembered there, and takes a while.
             self._detector = open_model(config.model, config.storage.data_dir, min_score=LOW_SCORE)
             opened.callback(self._detector.close)
-            self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
             self._clock = SystemClock(self._store.boot)
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)

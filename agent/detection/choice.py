@@ -73,16 +73,26 @@ def measure_backends(file: ModelFile, memory: Path | None, *, threads: int) -> B
     candidates = installed_backends(file.kind)
     trials = tuple(try_backend(file.path, backend, threads=threads) for backend in candidates)
     table = BackendTable(best_backend(trials), trials)
-    if memory is not None and any(trial.wall_ms for trial in trials):  # a model that nothing runs is not worth it
+    steady = all(trial.steady for trial in trials)
+    if not steady:
+        log.warning(
+            "backends_measured_while_busy", chosen=table.chosen, hint="not remembered: the next start measures again"
+        )
+    if memory is not None and steady and any(trial.wall_ms for trial in trials):
         _remember(memory / MEMORY, _key(file, candidates, threads), table)
     return table
 
 
 def best_backend(trials: Sequence[Trial]) -> str:
-    """Return the fastest, or of those about as fast the one that costs least CPU time; the first where none ran."""
+    """Return the fastest, or of those about as fast the one that costs least CPU time.
+
+    Where none ran it is the first, and where times were not steady the first that ran: the usual winner.
+    """
     ran = [trial for trial in trials if trial.wall_ms is not None and trial.cpu_ms is not None]
     if not ran:
         return trials[0].backend
+    if not all(trial.steady for trial in ran):
+        return ran[0].backend
     fastest = min(trial.wall_ms or 0.0 for trial in ran)
     alike = [trial for trial in ran if (trial.wall_ms or 0.0) <= _ALIKE * fastest]
     return min(alike, key=lambda trial: trial.cpu_ms or 0.0).backend

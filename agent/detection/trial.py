@@ -21,6 +21,8 @@ _TIMEOUT_S = 30.0  # loading included; a box that needs longer cannot use the mo
 _WARM_UP = 3
 _RUNS = 20
 _MOST_S = 0.5  # of runs
+_LEAST_RUNS = 5
+_STEADY = 1.3  # times the lower quartile, the median is at most
 _FRAME = (720, 1280)
 
 
@@ -36,6 +38,7 @@ class Trial:
     precision: str = ""
     input_height: int = 0  # pixels
     input_width: int = 0
+    steady: bool = True  # whether frames took about the same time: else something else kept the processor busy
     problem: str = ""
 
 
@@ -66,17 +69,19 @@ def _measure(model: Path, backend: Any, threads: int) -> Trial:
         detector.detect(frame)
     walls: list[float] = []
     cpu_before = time.process_time()
-    while len(walls) < _RUNS and sum(walls) < _MOST_S:
+    while len(walls) < _LEAST_RUNS or (len(walls) < _RUNS and sum(walls) < _MOST_S):
         begun = time.perf_counter()
         detector.detect(frame)
         walls.append(time.perf_counter() - begun)
+    lower_quartile, median, _ = statistics.quantiles(walls, n=4)
     return Trial(
         backend,
-        wall_ms=round(statistics.median(walls) * 1000, 2),
+        wall_ms=round(median * 1000, 2),
         cpu_ms=round((time.process_time() - cpu_before) / len(walls) * 1000, 2),
         memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         load_s=round(loaded_s, 2),
         precision=detector.info.precision,
+        steady=median <= _STEADY * lower_quartile,
         input_height=detector.info.input_height,
         input_width=detector.info.input_width,
     )

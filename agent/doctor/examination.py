@@ -112,6 +112,8 @@ def _model(config: Config | None, model: Path, measured: list[BackendTable]) -> 
     text = (
         f"{model.name} on {runs.backend} ({runs.precision}): {runs.wall_ms:.0f} ms and {runs.cpu_ms:.0f} CPU ms a frame"
     )
+    if not all(trial.steady for trial in table.trials):
+        return [Finding("model", Level.WARN, f"{text}, but times scatter", "measure again while the box is quiet")]
     return [Finding("model", Level.OK, text)]
 
 

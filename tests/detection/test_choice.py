@@ -1,6 +1,7 @@
 """Which backend runs a model on this box: measured with the real runtimes, remembered, and never trusted blindly."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,12 @@ from agent.errors import FatalError
 def remembered(bundled_model, tmp_path_factory) -> Path:
     """A folder that remembers what was measured of the bundled model, with both runtimes installed."""
     folder = tmp_path_factory.mktemp("memory")
-    open_detector(bundled_model, memory=folder).close()
+    with pytest.MonkeyPatch.context() as patch:
+        # The machine that runs tests may be busy: its times are taken as steady here.
+        patch.setattr(
+            choice, "try_backend", lambda *args, **options: replace(try_backend(*args, **options), steady=True)
+        )
+        open_detector(bundled_model, memory=folder).close()
     return folder
 
 
@@ -68,9 +74,10 @@ def test_the_choice_is_remembered(bundled_model, memory, monkeypatch):
     [b"", b"{", b"\xff\xfe", b"[" * 5000, b"null", b'[{"key": 1}]', b'[{"key": "k", "chosen": "x", "trials": []}]'],
     ids=["empty", "cut off", "no text", "deep", "null", "keys missing", "not in its table"],
 )
-def test_a_corrupt_memory_is_measured_anew(make_model, tmp_path, spoilt):
+def test_a_corrupt_memory_is_measured_anew(make_model, tmp_path, monkeypatch, spoilt):
     """A file that is not what was written is ignored with a warning, and replaced by a new measurement."""
     (tmp_path / MEMORY).write_bytes(spoilt)
+    monkeypatch.setattr(choice, "try_backend", lambda path, backend, *, threads: TRIAL)
     with capture_logs() as logs:
         table = measure_backends(read_model_file(make_model(nothing())), tmp_path, threads=1)
     assert "backend_memory_ignored" in [entry["event"] for entry in logs]
@@ -107,9 +114,10 @@ def test_another_model_box_or_version_is_measured_anew(make_model, memory, monke
 TRIAL = Trial("openvino", wall_ms=1.0, cpu_ms=1.0)
 
 
-def test_a_folder_that_cannot_be_written_costs_the_memory_only(make_model, tmp_path):
+def test_a_folder_that_cannot_be_written_costs_the_memory_only(make_model, tmp_path, monkeypatch):
     """Where nothing can be remembered the choice is made all the same, and the log says so."""
     (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(choice, "try_backend", lambda path, backend, *, threads: TRIAL)
     with capture_logs() as logs:
         open_detector(make_model(nothing()), memory=tmp_path / "file" / "below", threads=1).close()
     assert "backend_not_remembered" in [entry["event"] for entry in logs]
@@ -138,6 +146,16 @@ def test_the_fastest_wins_and_among_equals_the_cheapest(figures, best):
     """Wall time decides; within a tenth, CPU time; a backend that failed never does unless all did."""
     trials = [Trial(name, wall_ms=wall, cpu_ms=cpu) for name, (wall, cpu) in figures.items()]
     assert best_backend(trials) == best
+
+
+def test_times_that_are_not_steady_decide_nothing(make_model, tmp_path, monkeypatch):
+    """When something else kept the processor busy the usual winner runs, and the next start measures again."""
+    busy = {"openvino": Trial("openvino", 50.0, 40.0, steady=False), "onnxruntime": Trial("onnxruntime", 20.0, 40.0)}
+    monkeypatch.setattr(choice, "try_backend", lambda path, backend, *, threads: busy[backend])
+    with capture_logs() as logs:
+        assert open_detector(make_model(nothing()), memory=tmp_path).info.backend == "openvino"
+    assert "backends_measured_while_busy" in [entry["event"] for entry in logs]
+    assert not (tmp_path / MEMORY).exists()
 
 
 def test_a_backend_that_hangs_is_given_up(bundled_model):

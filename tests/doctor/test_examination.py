@@ -42,7 +42,7 @@ def test_a_good_box_passes(config, tmp_path):
     for check in ("model", "disk", "disk speed", "clock", "service", "data directory", "broker", "camera north"):
         assert [line for line in done.stdout.splitlines() if line[6:].startswith(check + " ")], check
     assert " *" in done.stdout
-    assert (tmp_path / "data" / MEMORY).exists()
+    assert (tmp_path / "data" / MEMORY).exists() is ("times scatter" not in done.stdout)  # the machine may be busy
 
 
 def test_what_fails_fails_the_command(config):
