@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_DATA = Path("/var/lib/hedgerow")
 
+_SHOWN = 8  # classes
+
 _ADD = """\
 Add a model to a box: weights (.pt, exported at 640x640 and 384x640 through ultralytics, which must be installed), an
 ONNX file, a folder with an OpenVINO model, or `orchard-yolo26n`, the one that ships. It is run on probe pictures
@@ -126,7 +128,8 @@ def _list(options: argparse.Namespace) -> int:
         return code
     for manifest in shown:
         variants = ", ".join(f"{each.height}x{each.width} {each.precision}" for each in manifest.variants)
-        print(f"{manifest.name}: {variants}; {', '.join(manifest.classes)}; {manifest.licence or 'licence unknown'}")
+        classes = ", ".join(manifest.classes[:_SHOWN]) + (", ..." if len(manifest.classes) > _SHOWN else "")
+        print(f"{manifest.name}: {variants}; {classes}; {manifest.licence or 'licence unknown'}")
         print(f"    from {manifest.origin}, sha256 {manifest.sha256}")
     if not shown and not code:
         say(f"no models in {store.folder}; without [model] name or path the bundled one runs")

@@ -41,7 +41,13 @@ def _data_dir(folder: Path) -> Finding:
         return Finding("data directory", Level.FAIL, text, f"chown -R {who} {place}, or run as its owner")
     if place != folder:
         return Finding("data directory", Level.OK, f"{folder} will be made, by user {who}")
-    foreign = [path.name for path in folder.iterdir() if not os.access(path, os.R_OK | os.W_OK)]
+    foreign = [
+        path.name
+        for path in folder.iterdir()
+        if not os.access(
+            path, os.R_OK if path.name == "models" else os.R_OK | os.W_OK
+        )  # installed models are only read
+    ]
     if foreign:
         text = f"user {who} may not write {', '.join(sorted(foreign)[:3])} in {folder}"
         return Finding(

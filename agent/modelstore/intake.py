@@ -1,8 +1,8 @@
 """From a file to an installed model: exported where need be, run on a probe picture, calibrated if asked."""
 
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +120,8 @@ def _float_variants(file: ModelFile, folder: Path, say: Callable[[str], None]) -
         say(f"exporting {file.path.name} at {' and '.join(f'{h}x{w}' for h, w in SHAPES)}")
         weights = folder / "weights.pt"
         shutil.copyfile(file.path, weights)  # the export is written beside it
-        export_weights(weights, folder, SHAPES)
+        with _blaming(weights, file.path):
+            export_weights(weights, folder, SHAPES)
         weights.unlink()
         paths = [folder / f"{height}x{width}.onnx" for height, width in SHAPES]
     elif file.kind == "openvino":
@@ -131,15 +132,21 @@ def _float_variants(file: ModelFile, folder: Path, say: Callable[[str], None]) -
         paths[0].write_bytes(file.data)
     infos = []
     for path in paths:
-        try:
-            with closing(open_detector(path, min_score=_SCORE)) as detector:
-                probe(detector)
-                info = detector.info
-        except FatalError as error:
-            raise FatalError(str(error).replace(str(path), str(file.path))) from None  # the draft will be gone
+        with _blaming(path, file.path), closing(open_detector(path, min_score=_SCORE)) as detector:
+            probe(detector)
+            info = detector.info
         say(f"verified {info.input_height}x{info.input_width} on {info.backend} ({info.precision}): {_classes(info)}")
         infos.append(info)
     return infos
+
+
+@contextmanager
+def _blaming(draft: Path, given: Path) -> Iterator[None]:
+    """Let errors name the file that was given, not its draft, which will be gone."""
+    try:
+        yield
+    except FatalError as error:
+        raise FatalError(str(error).replace(str(draft), str(given))) from None
 
 
 def _copy_openvino(file: ModelFile, target: Path) -> None:

@@ -1,6 +1,7 @@
 """The folder of installed models: each appears whole or not at all, whatever is cut when."""
 
 import fcntl
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ class ModelStore:
         with self._locked():
             if (self.folder / name).exists():
                 raise FatalError(f"model {name!r} is installed already; remove it first, or choose another --name")
-            draft = self.folder / f"{_UNFINISHED}{name}"
+            draft = self.folder / f"{_UNFINISHED}{name}-{os.getpid()}"  # a child of one that was killed may still write
             draft.mkdir()
             try:
                 manifest = build(draft)
@@ -95,7 +96,7 @@ class ModelStore:
         with self._locked():
             if not (self.folder / name).is_dir():
                 raise FatalError(f"model {name!r} is not installed in {self.folder}")
-            doomed = self.folder / f"{_UNFINISHED}{name}"
+            doomed = self.folder / f"{_UNFINISHED}{name}-{os.getpid()}"
             try:
                 (self.folder / name).rename(doomed)
                 sync_folder(self.folder)

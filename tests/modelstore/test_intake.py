@@ -93,8 +93,9 @@ def test_other_models_are_refused_and_leave_nothing(store, make_model, tmp_path)
         (tmp_path / "absent.onnx", "does not exist: give an ONNX file"),
         (tmp_path / "folder", "0 .xml files"),
     ):
-        with pytest.raises(FatalError, match=says):
+        with pytest.raises(FatalError, match=says) as caught:
             add(store, given)
+        assert str(given) in str(caught.value)  # and not the draft
     assert store.names() == []
 
 
