@@ -194,3 +194,26 @@ def test_impossible_shares_are_refused(wrong):
     """What can never be meant is refused when it is said."""
     with pytest.raises(ValueError, match="out of range"):
         Share("a", **{"fps": 5, **wrong})
+
+
+def test_weights_hold_before_rates_are_known():
+    """From the first picture on, and at every moment, time is shared by weight: rates come later and only help."""
+    turns, now_ns, served = Turns([Share("a", fps=50, weight=3), Share("b", fps=50)]), 0, Counter()
+    for _ in range(80):
+        name = turns.pick(["a", "b"], now_ns)
+        turns.note_served(name, now_ns, now_ns + 10_000_000)
+        now_ns += 10_000_000
+        served[name] += 1
+    assert abs(served["a"] - 60) <= 1
+
+
+def test_a_costly_picture_is_paid_for():
+    """A camera whose picture took ten times as long waits ten turns of the other before its next."""
+    turns, now_ns, order = Turns([Share("dear", fps=50), Share("cheap", fps=50)]), 0, []
+    for _ in range(23):
+        name = turns.pick(["dear", "cheap"], now_ns)
+        cost_ns = 100_000_000 if name == "dear" else 10_000_000
+        turns.note_served(name, now_ns, now_ns + cost_ns)
+        now_ns += cost_ns
+        order.append(name)
+    assert order.count("dear") in {2, 3}
