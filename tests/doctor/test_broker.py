@@ -84,3 +84,26 @@ def test_tls_to_a_plain_port_is_told(configured, make_mosquitto):
     (finding,) = look_at_broker(configured(sync={"broker": make_mosquitto().url.replace("mqtt:", "mqtts:")}))
     assert finding.level is Level.FAIL
     assert finding.advice
+
+
+@pytest.fixture
+def certificate(require, tmp_path):
+    """A certificate for localhost that its own file vouches for, and its key."""
+    certificate, key = tmp_path / "box.crt", tmp_path / "box.key"
+    command = [require("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    key.chmod(0o644)  # the broker's own user may have to read it
+    return certificate, key
+
+
+def test_tls_is_shaken_and_certificates_are_judged(configured, make_mosquitto, certificate):
+    """With the right authority all steps succeed over TLS; without it the certificate is refused in words."""
+    broker = make_mosquitto(f"certfile {certificate[0]}", f"keyfile {certificate[1]}")
+    url = f"mqtts://localhost:{broker.port}"
+    found = look_at_broker(configured(sync={"broker": url, "ca_file": certificate[0]}))
+    assert set(levels(found).values()) == {Level.OK}
+    assert "TLSv1." in found[0].text
+    (finding,) = look_at_broker(configured(sync={"broker": url}))
+    assert finding.level is Level.FAIL
+    assert "is not accepted" in finding.text
