@@ -9,7 +9,7 @@ TESTS ?= tests
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
-.PHONY: help run test check format clean ultralytics bench-accuracy
+.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -20,6 +20,12 @@ run: $(VENV)/.run ## Start the demo: broker, agent, cloud ingest and status page
 
 test: $(VENV)/.test ## Run the tests; what a machine lacks (mosquitto, Chromium, ...) is skipped and said
 	$(VENV)/bin/python -m pytest $(TESTS)
+
+faults: $(VENV)/.test ## Break everything between box and cloud hundreds of times, and write docs/fault-matrix.md (half an hour)
+	rm -f $(VENV)/faults.json
+	HEDGEROW_FAULTS=long HEDGEROW_FAULTS_RESULTS=$(VENV)/faults.json \
+	  $(VENV)/bin/python -m pytest tests/faults --timeout=3600 || failed=1; \
+	  HEDGEROW_FAULTS=long $(VENV)/bin/python -m tests.faults.matrix $(VENV)/faults.json docs/fault-matrix.md && exit $${failed:-0}
 
 check: $(VENV)/.test ## Lint and type-check
 	$(VENV)/bin/ruff check .
@@ -36,6 +42,12 @@ bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
 	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
 	$(VENV)/bin/python -m benchmarks.tiling "$(IMAGES)"
+
+bench-sync: $(VENV)/.test ## Measure the sync: messages beside mosquitto_pub, rows to PostgreSQL, bytes a row, memory
+	$(VENV)/bin/python -m benchmarks.sync
+
+bench-bundle: $(VENV)/.test ## Export and import of a month without a link: rows a second, memory, bytes a row
+	nice $(VENV)/bin/python -m benchmarks.bundle
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Self
 
 import structlog
 from sqlalchemy.exc import DatabaseError
 
-from agent import __version__, report
+from agent import __version__, report, stick
 from agent.analysis import AnalysisLoop, Feed
 from agent.analytics import create_analyses
 from agent.capture import FrameSlot, Grabber
@@ -30,8 +30,9 @@ from agent.systemd import notify, watchdog_interval_s
 from agent.turns import Share
 from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
+from agent.windows import upload_windows
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox
+from cloud_sync.outbox import Outbox, read_quarantine
 from cloud_sync.uplink import LINK_OFF, LinkStatus, Uplink, UplinkSettings
 from cloud_sync.wire import BirthMessage, Box, HealthMessage
 
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 
 LOW_SCORE = 0.1
 """The detector's threshold: ByteTrack continues tracks with detections that are too weak to start one."""
+BROKER_KEYS = {field.name for field in fields(BrokerSettings)} - {"url", "connect_timeout_s"}
 
 
 class Agent:
@@ -64,7 +66,8 @@ class Agent:
             self._recorder = Recorder(
                 self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
             )
-            self._outbox = Outbox(self._store.read, self._writer)
+            self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
+            self._key = stick.public_key(config.storage.data_dir)
             self._uplink = self._make_uplink()
             self._wire_cameras()
             self._chores = Chores(
@@ -103,9 +106,12 @@ class Agent:
             return None
         return Uplink(
             UplinkSettings(
-                BrokerSettings(**sync.model_dump(exclude={"broker", "confirm", "health_every_s"}), url=sync.broker),
+                BrokerSettings(**sync.model_dump(include=BROKER_KEYS), url=sync.broker),
                 confirm=sync.confirm,
                 health_every_s=sync.health_every_s,
+                daily_bytes=sync.daily_bytes,
+                opens_at=upload_windows(sync.windows),
+                alarms_wake=sync.alarms_wake,
             ),
             Box(self._config.box.site, self._config.box.device),
             self._outbox,
@@ -176,10 +182,11 @@ class Agent:
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)
         self._note_start()
+        stick.keep_birth(self._config.storage.data_dir, self._birth())
         if self._config.page.enabled:
             self._supervisor.start("page", self.page.run)
         if self._uplink is not None:
-            self._supervisor.start("uplink", self._uplink.run, hang_after_s=120)
+            self._supervisor.start("uplink", self._uplink.run, hang_after_s=25)
         for gps, feed in self._feeds.items():
             self._supervisor.start(f"gps-{gps}", feed.run, hang_after_s=2 * feed.longest_silence_s)
         self._supervisor.start("analysis", self._analysis.run)
@@ -188,6 +195,7 @@ class Agent:
             self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._chores.retire)
+        self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
         self._schedule.every(600, "trends", self._chores.compare_days)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
@@ -244,7 +252,8 @@ class Agent:
             self._uplink.notify()
 
     def _birth(self) -> BirthMessage:
-        return report.birth(self._config, self._detector.info, stream=self._outbox.stream, now=self._clock.now())
+        stream, now = self._outbox.stream, self._clock.now()
+        return report.birth(self._config, self._detector.info, stream=stream, now=now, key=self._key)
 
     def _health(self) -> HealthMessage:
         return report.health(
@@ -278,6 +287,7 @@ class Agent:
                 since_s = now.utc_ns // 10**9 - 3600
                 hour = counts_since(connection, since_s, self._recorder.unfinished())
                 measures = measures_since(connection, since_s)
+                set_aside = read_quarantine(connection, limit=1)
             outbox = self._outbox.depth()
         except DatabaseError as error:
             raise RetryableError(f"the database cannot be read: {error.orig}") from error
@@ -295,6 +305,7 @@ class Agent:
             measures=tuple(measures),
             link=self.link(),
             outbox=outbox,
+            set_aside=set_aside[0] if set_aside else None,
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )

@@ -1,4 +1,4 @@
-"""What the box does once an hour: forget what is too old, compare days, name places that became known."""
+"""What the box does now and then: forget what is too old, keep the outbox small, compare days, name places."""
 
 import json
 from collections.abc import Callable
@@ -10,14 +10,18 @@ from sqlalchemy import Connection
 from agent.analytics.farm import CanopyTrend, DailyValue
 from agent.clock import Clock
 from agent.config import Config
+from agent.machine import read_machine
 from agent.places import Places, assign
 from agent.store import (
+    Limits,
     Recorder,
+    Shedder,
     Store,
     Writer,
     assign_places,
     daily_sums,
     delete_older,
+    give_back,
     last_event,
     newest_window_s,
     windows_without_place,
@@ -32,6 +36,9 @@ WINDOWS_AT_ONCE = 1000
 LEAP_S = 30 * DAY_S
 DISTRUST_NS = DAY_S * 10**9
 WRITE_TIMEOUT_S = 60
+MB = 1_000_000
+AT_A_TIME_S = 2.0
+"""How long the work on what waits goes on at once: a stop waits for it. The rest is done the next time."""
 
 
 class Chores:
@@ -53,6 +60,29 @@ class Chores:
             for camera in config.cameras
             if camera.farm.canopy
         }
+
+        self._shedder = Shedder(
+            store.read,
+            writer,
+            Limits(
+                entries=config.storage.outbox_max_entries,
+                size_bytes=config.storage.outbox_max_mb * MB,
+                disk_free_bytes=config.storage.disk_free_min_mb * MB,
+            ),
+            now=clock.now,
+            disk_free=self._disk_free,
+        )
+
+    def _disk_free(self) -> int | None:
+        machine = read_machine(self._config.storage.data_dir)
+        return machine.disk_free_bytes if machine.disk_total_bytes else None
+
+    def bound_outbox(self) -> None:
+        """Give up what waits beyond the limits, by value, and give free pages back to the file system."""
+        until_ns = self._clock.now().monotonic_ns + round(AT_A_TIME_S * 1e9)
+        self._shedder.shed(for_s=AT_A_TIME_S)
+        while self._write(give_back) and self._clock.now().monotonic_ns < until_ns:
+            pass
 
     def distrust_clock(self) -> None:
         """The wall clock was set: delete nothing by it for a day, in which a wrong one is mostly put right."""

@@ -13,8 +13,11 @@ from cloud_sync.outbox import Depth
 from cloud_sync.wire import BirthMessage, CameraHealth, HealthMessage
 
 
-def birth(config: Config, model: ModelInfo, *, stream: str, now: Instant) -> BirthMessage:
-    """Say what this box is and runs. Cameras go by their names: addresses, and the passwords in them, stay here."""
+def birth(config: Config, model: ModelInfo, *, stream: str, now: Instant, key: str | None) -> BirthMessage:
+    """Say what this box is and runs, and by which key its bundles are known.
+
+    Cameras go by their names: addresses, and the passwords in them, stay here.
+    """
     return BirthMessage(
         stream=stream,
         boot=now.boot,
@@ -25,6 +28,7 @@ def birth(config: Config, model: ModelInfo, *, stream: str, now: Instant) -> Bir
         backend=model.backend,
         classes=model.class_names,
         cameras=tuple(camera.name for camera in config.cameras),
+        key=key,
         config_sha256=hashlib.sha256(config.model_dump_json().encode()).hexdigest(),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agent.types import ANY, CameraStatus
-from cloud_sync.outbox import Depth
+from cloud_sync.outbox import Depth, SetAside
 from cloud_sync.uplink.status import LinkStatus
 
 
@@ -87,6 +87,7 @@ class BoxStatus:
     outbox: Depth
     disk_free_bytes: int
     database_bytes: int
+    set_aside: SetAside | None = None  # the newest of what can never be sent
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -26,7 +26,7 @@ def migrate(engine: Engine, scripts: Path, *, head: str, landmark: str) -> None:
         ForeignDatabaseError: There is a schema, but not that table.
         SchemaTooNewError: The database is at a revision that the folder does not know.
     """
-    current = _current(engine)
+    current = current_revision(engine)
     if current is not None and not _has_table(engine, landmark):
         raise ForeignDatabaseError(f"database has a schema, but no table {landmark!r}")
     if current == head:
@@ -50,7 +50,8 @@ def _has_table(engine: Engine, name: str) -> bool:
         return inspect(connection).has_table(name)
 
 
-def _current(engine: Engine) -> str | None:
+def current_revision(engine: Engine) -> str | None:
+    """Return the revision that a database is at; None where there is no schema of ours."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None

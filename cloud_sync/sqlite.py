@@ -5,6 +5,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
+WRITING = (
+    "auto_vacuum=INCREMENTAL",  # only takes effect on a new file, and only before WAL
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "journal_size_limit=16777216",  # a log that grew in one large transaction is cut down again
+)
+
 
 def open_sqlite(path: Path, *, write: bool) -> Engine:
     """Return an engine for a database file.
@@ -17,9 +24,7 @@ def open_sqlite(path: Path, *, write: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin or commit on its own; "begin" below does
-        # auto_vacuum only takes effect on a new file, and only before WAL.
-        settings = ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", "synchronous=FULL") if write else ("query_only=ON",)
-        for setting in ("busy_timeout=10000", *settings):
+        for setting in ("busy_timeout=10000", *(WRITING if write else ("query_only=ON",))):
             connection.execute(f"PRAGMA {setting}").fetchall()
 
     @event.listens_for(engine, "begin")

@@ -4,10 +4,13 @@ import importlib.util
 import os
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from cloud_sync.ingest import open_database
+from tests.postgres import Postgres, find_programs
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
@@ -68,3 +71,58 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL server for the whole run. A test that stops it makes one of its own."""
+    server = Postgres(_require_postgres())
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Postgres) -> Iterator[str]:
+    """The address of an empty PostgreSQL database."""
+    url = postgres_server.create_database()
+    yield url
+    postgres_server.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def postgres_cloud(postgres_server: Postgres) -> str:
+    """The name of a PostgreSQL database with the cloud's schema and nothing in it, to be copied."""
+    url = postgres_server.create_database()
+    open_database(url).dispose()
+    return url.rpartition("/")[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def cloud_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty cloud database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'cloud.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    url = server.create_database(template=request.getfixturevalue("postgres_cloud"))
+    yield url
+    server.drop_database(url)
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server that a test may stop and kill."""
+    server = Postgres(_require_postgres())
+    server.start()
+    yield server
+    server.remove()
+
+
+def _require_postgres() -> Path:
+    programs = find_programs()
+    if programs is not None:
+        return programs
+    if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
+        pytest.fail("PostgreSQL is not installed, and HEDGEROW_REQUIRE_COMPONENTS=1 asks for it")
+    pytest.skip("PostgreSQL is not installed")

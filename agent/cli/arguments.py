@@ -1,8 +1,12 @@
 """Arguments that several commands share, with errors that say what is allowed."""
 
 import argparse
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from agent.clock import SystemClock
 
 if TYPE_CHECKING:
     from agent.detection import Detector, Tiling
@@ -42,6 +46,19 @@ def broker_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-file", type=Path, metavar="FILE", help="key of the client certificate")
 
 
+def database_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that use the cloud's database beside ``hedgerow ingest``."""
+    parser.add_argument(
+        "--database",
+        required=True,
+        metavar="URL",
+        help="of `hedgerow ingest`: sqlite:///PATH or postgresql://USER@HOST/DATABASE",
+    )
+    parser.add_argument(
+        "--database-password-file", type=Path, metavar="FILE", help="first line is the password of the database"
+    )
+
+
 def broker_settings(options: argparse.Namespace) -> "BrokerSettings":
     """Return what the options say of the broker."""
     from cloud_sync.mqtt import BrokerSettings
@@ -66,9 +83,37 @@ def count(text: str) -> int:
     return int(_number(text, int, 1, 10**9))
 
 
+def seq(text: str) -> int:
+    """Read the number of an outbox entry."""
+    return int(_number(text, int, 0, 2**63 - 1))
+
+
+def megabytes(text: str) -> int:
+    """Read the size of a file that fits FAT32."""
+    return int(_number(text, int, 1, 4095))
+
+
+def moment(text: str) -> int:
+    """Read a time of UTC, or how long ago it was; return milliseconds since 1970."""
+    ago = re.fullmatch(r"(\d{1,6})([dh])", text)
+    if ago is not None:
+        return SystemClock().utc_ms() - int(ago[1]) * (86_400_000 if ago[2] == "d" else 3_600_000)
+    try:
+        when = datetime.fromisoformat(text)
+        return round((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        allowed = "allowed: 2026-05-01, 2026-05-01T06:00, 7d or 36h"
+        raise argparse.ArgumentTypeError(f"found {text!r}; {allowed}") from None
+
+
 def positive(text: str) -> float:
     """Read a number of seconds."""
     return _number(text, float, 0.001, 1e9)
+
+
+def seconds(text: str) -> int:
+    """Read a whole number of seconds, up to a year; 0 is one."""
+    return int(_number(text, int, 0, 366 * 86_400))
 
 
 def share(text: str) -> float:

@@ -6,12 +6,14 @@ No device, model or socket is opened before it is right. Relative paths are rela
 from agent.config.addresses import is_path, public_address
 from agent.config.camera import Anchor, CameraConfig, FarmConfig, LineConfig, RipenessConfig, RowConfig, ZoneConfig
 from agent.config.load import load_config, read_secret
-from agent.config.sections import BoxConfig, Config, ModelConfig, PageConfig, PlacesConfig, StorageConfig
+from agent.config.sections import BoxConfig, BundleConfig, Config, ModelConfig, PageConfig, PlacesConfig, StorageConfig
 from agent.config.sync import SyncConfig
+from agent.config.window import WindowConfig
 
 __all__ = [
     "Anchor",
     "BoxConfig",
+    "BundleConfig",
     "CameraConfig",
     "Config",
     "FarmConfig",
@@ -23,6 +25,7 @@ __all__ = [
     "RowConfig",
     "StorageConfig",
     "SyncConfig",
+    "WindowConfig",
     "ZoneConfig",
     "is_path",
     "load_config",

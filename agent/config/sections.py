@@ -1,5 +1,6 @@
 """The whole configuration, and its sections beside cameras and sync."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -23,13 +24,17 @@ class StorageConfig(Section):
 
     data_dir: Path = Path("/var/lib/hedgerow")
     retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
-    rollup_s: Annotated[int, Field(ge=1, le=3600)] = 60  # length of a window; a whole number of them fits an hour
+    rollup_s: Annotated[int, Field(ge=1, le=1800)] = 60  # length of a window; several whole ones make an hour
+    # What waits for the cloud is given up by value beyond these; alarms never are.
+    outbox_max_entries: Annotated[int, Field(ge=1000, le=100_000_000)] = 1_000_000
+    outbox_max_mb: Annotated[int, Field(ge=8, le=1_000_000)] = 1024
+    disk_free_min_mb: Annotated[int, Field(ge=0, le=1_000_000)] = 256  # 0: the disk is not looked at
 
     @field_validator("rollup_s")
     @classmethod
     def _fits_an_hour(cls, rollup_s: int) -> int:
         if 3600 % rollup_s:
-            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 3600")
+            raise ValueError("allowed: a whole number of windows in an hour, such as 10, 60, 300 or 1800")
         return rollup_s
 
 
@@ -77,6 +82,19 @@ class PlacesConfig(Section):
     position_max_age_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # an older position says nothing of now
 
 
+class BundleConfig(Section):
+    """Sync by USB stick."""
+
+    cloud_key: str | None = None  # public half of the cloud's key: only what it signed lets the box forget
+
+    @field_validator("cloud_key")
+    @classmethod
+    def _public_key(cls, cloud_key: str | None) -> str | None:
+        if cloud_key is not None and re.fullmatch(r"[0-9a-fA-F]{64}", cloud_key) is None:
+            raise ValueError("allowed: 64 hexadecimal digits, as `hedgerow bundle key FILE` shows them in the cloud")
+        return cloud_key and cloud_key.lower()
+
+
 class Config(Section):
     """Everything the agent is told."""
 
@@ -87,6 +105,7 @@ class Config(Section):
     sync: SyncConfig = SyncConfig()
     page: PageConfig = PageConfig()
     places: PlacesConfig = PlacesConfig()
+    bundle: BundleConfig = BundleConfig()
 
     @model_validator(mode="after")
     def _cameras_with_names_of_their_own(self) -> Self:

@@ -6,8 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from agent.config.fields import Section
+from agent.config.window import WindowConfig
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import Address
+
+LEAST_DAILY_BYTES = 100_000
 
 
 class SyncConfig(Section):
@@ -20,8 +23,12 @@ class SyncConfig(Section):
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 15
+    protocol: Literal["5", "3.1.1"] = "5"
+    keepalive_s: Annotated[int, Field(ge=5, le=3600)] = 15  # a broker that is gone is noticed 10 s later than this
     health_every_s: Annotated[int, Field(ge=5, le=86400)] = 60
+    daily_bytes: Annotated[int, Field(ge=0)] = 0  # on the wire, both directions, by UTC day; 0: no limit
+    windows: tuple[WindowConfig, ...] = ()  # none: always online
+    alarms_wake: bool = True  # outside the windows
 
     @field_validator("broker")
     @classmethod
@@ -33,6 +40,13 @@ class SyncConfig(Section):
         except SyncFatalError as error:
             raise ValueError(str(error)) from None
         return broker
+
+    @field_validator("daily_bytes")
+    @classmethod
+    def _enough_to_say_anything(cls, daily_bytes: int) -> int:
+        if 0 < daily_bytes < LEAST_DAILY_BYTES:
+            raise ValueError(f"{daily_bytes} is less than a day needs; allowed: 0, or from {LEAST_DAILY_BYTES}")
+        return daily_bytes
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:

@@ -4,6 +4,7 @@ import secrets
 import socket
 import ssl
 import time
+from dataclasses import fields
 from typing import TypeVar
 
 from agent.config import Config
@@ -23,6 +24,8 @@ from cloud_sync.wire import Box, Channel, Encoded
 
 _STEP_S = 8.0  # for each step
 _REFUSED = 0x80
+_SETTINGS = {field.name for field in fields(BrokerSettings)} - {"url", "connect_timeout_s"}
+"""What the configuration's section has under the same names."""
 
 Event = TypeVar("Event", Opened, Delivered, Subscribed)
 
@@ -36,15 +39,7 @@ def look_at_broker(config: Config) -> list[Finding]:
     sync = config.sync
     if sync.broker is None:
         return [Finding("broker", Level.OK, "none is set: everything stays on this box")]
-    settings = BrokerSettings(
-        sync.broker,
-        username=sync.username,
-        password_file=sync.password_file,
-        ca_file=sync.ca_file,
-        cert_file=sync.cert_file,
-        key_file=sync.key_file,
-        connect_timeout_s=_STEP_S,
-    )
+    settings = BrokerSettings(**sync.model_dump(include=_SETTINGS), url=sync.broker, connect_timeout_s=_STEP_S)
     reached = _reach(settings)
     if reached.level is Level.FAIL:
         return [reached]
@@ -84,16 +79,18 @@ def _reach(settings: BrokerSettings) -> Finding:
 
 def _talk(settings: BrokerSettings, box: Box) -> list[Finding]:
     """Connect, publish and subscribe as the box does."""
-    connection = Connection(settings, ConnectOptions(f"hedgerow-doctor-{secrets.token_hex(4)}"), Wake())
+    connection = Connection(
+        settings, ConnectOptions(f"hedgerow-{box.site}-{box.device}-{secrets.token_hex(4)}"), Wake()
+    )
     connection.open()
     try:
         _await(connection, Opened)
     except _LostError as lost:
-        advice = "check sync.username, the password file, and that the broker speaks MQTT 5"
+        advice = f"check sync.username, the password file, and that the broker speaks MQTT {settings.protocol}"
         return [Finding("broker login", Level.FAIL, str(lost), advice)]
-    found = [Finding("broker login", Level.OK, "accepted, MQTT 5")]
+    found = [Finding("broker login", Level.OK, f"accepted, MQTT {settings.protocol}")]
     try:
-        return [*found, _may_publish(connection, box), _may_subscribe(connection, box)]
+        return [*found, _may_publish(connection, box, settings), _may_subscribe(connection, box)]
     except _LostError as lost:
         rule = f"the broker's rules must let this user write and read {_prefix(box)}/#"
         return [*found, Finding("broker rights", Level.FAIL, f"the broker ends the talk: {lost}", rule)]
@@ -101,24 +98,26 @@ def _talk(settings: BrokerSettings, box: Box) -> list[Finding]:
         connection.close(goodbye=True)
 
 
-def _may_publish(connection: Connection, box: Box) -> Finding:
+def _may_publish(connection: Connection, box: Box, settings: BrokerSettings) -> Finding:
     """Publish under the box's prefix, on a topic that no ingest listens to."""
     connection.publish(Outgoing(f"{_prefix(box)}/doctor", Encoded(b"{}", None), expiry_s=1))
     answer = _await(connection, Delivered)
     if answer.code >= _REFUSED:
         text = f"publishing under {_prefix(box)} is refused: {answer.text}"
         return Finding("broker publish", Level.FAIL, text, f"let this user write {_prefix(box)}/#")
+    if settings.protocol != "5":
+        return Finding("broker publish", Level.OK, f"taken under {_prefix(box)}; MQTT 3.1.1 does not tell of refusals")
     return Finding("broker publish", Level.OK, f"allowed under {_prefix(box)}")
 
 
 def _may_subscribe(connection: Connection, box: Box) -> Finding:
     topic = box.topic(Channel.ACK)
-    connection.subscribe(topic)
+    connection.subscribe(topic, box.topic(Channel.STATE))  # its own state, to notice a second box of its name
     answer = _await(connection, Subscribed)
     if answer.refused:
-        text = f"subscribing to {topic} is refused: {', '.join(answer.refused)}"
+        text = f"subscribing to {topic} or its state is refused: {', '.join(answer.refused)}"
         return Finding(
-            "broker subscribe", Level.FAIL, text, f"let this user read {topic}, or nothing is ever confirmed"
+            "broker subscribe", Level.FAIL, text, f"let this user read {_prefix(box)}/#, or nothing is ever confirmed"
         )
     return Finding("broker subscribe", Level.OK, f"allowed to {topic}")
 

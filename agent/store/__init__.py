@@ -9,20 +9,26 @@ from agent.store.history import (
     windows_without_place,
 )
 from agent.store.recorder import Recorder
-from agent.store.records import assign_places, delete_older, record_event, record_rollups
+from agent.store.records import assign_places, record_event, record_rollups
+from agent.store.retention import delete_older
+from agent.store.shedding import Limits, Shedder
+from agent.store.space import give_back
 from agent.store.store import DATABASE, Store, is_running, open_store
 from agent.store.stored_status import stored_status, summary_lines
 from agent.store.writer import Writer
 
 __all__ = [
     "DATABASE",
+    "Limits",
     "Recorder",
+    "Shedder",
     "Store",
     "Writer",
     "assign_places",
     "counts_since",
     "daily_sums",
     "delete_older",
+    "give_back",
     "is_running",
     "last_event",
     "measures_since",

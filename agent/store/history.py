@@ -12,7 +12,10 @@ from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
 from agent.types import ANY, Rollup
 
+HOUR_S = 3600
 DAY_S = 86_400
+DEGREE_M = 111_320
+"""Of latitude; one of longitude is less."""
 
 POSITION = ("latitude_deg", "longitude_deg", "position_error_m")
 
@@ -139,11 +142,15 @@ def windows_without_place(connection: Connection, *, limit: int) -> list[Unplace
 
 def _unplaced(connection: Connection, camera: str, window_start_s: int, window_s: int) -> Unplaced:
     c = measure_table.c
-    query = select(c.name, c.total / c.readings).where(
+    query = select(c.name, c.total / c.readings, c.most - c.least).where(
         c.camera == camera, c.window_start_s == window_start_s, c.window_s == window_s, c.name.in_(POSITION)
     )
-    means: dict[str, float] = dict(tuple(row) for row in connection.execute(query))
+    found = {name: (mean, spread) for name, mean, spread in connection.execute(query)}
+    means = {name: mean for name, (mean, _) in found.items()}
     latitude, longitude, error = (means.get(name) for name in POSITION)
     assert latitude is not None
     assert longitude is not None
+    if window_s >= HOUR_S:  # minutes that were merged: the mean of where a camera was is no more exact than it stayed
+        across_m = [found[name][1] * DEGREE_M for name in POSITION[:2]]
+        error = max(error or 0.0, *across_m)
     return Unplaced(camera, window_start_s, window_s, latitude, longitude, error)

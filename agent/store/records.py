@@ -1,16 +1,17 @@
 """What is written and read, each a function of a connection. Data and its outbox entry share the transaction."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from sqlalchemy import Connection, Table, delete, select, tuple_
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from agent.places import Assignment
+from agent.store.merging import HOUR_S, Window, merge_windows, merged_around
+from agent.store.rows import fields_of, stored, upsert, wire_measure, wire_row
 from agent.store.schema import event as event_table
-from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
 from agent.summaries import merge, merge_measures
 from agent.types import Event, Instant, MeasureRollup, Rollup
@@ -22,6 +23,8 @@ def record_rollups(
     connection: Connection, parts: Sequence[Rollup | MeasureRollup], *, now: Instant, send: bool
 ) -> None:
     """Store parts of windows, adding up with what is stored under the same key, and promise the result to the cloud.
+
+    A part of a window that was merged into a longer one adds up there: the cloud takes no shorter one any more.
 
     Args:
         connection: In a write transaction.
@@ -38,84 +41,62 @@ def record_rollups(
             measures[part.key] = merge_measures(measures[part.key], part) if part.key in measures else part
     rows = [_store_rollup(connection, part) for part in rollups.values()]
     measure_rows = [_store_measure(connection, part) for part in measures.values()]
-    if send and (rows or measure_rows):
-        append_rollups(connection, rows, measure_rows, boot=now.boot, created_utc_ns=now.utc_ns)
+    rows, measure_rows = _merge_again(connection, rows, measure_rows)
+    if send:
+        _promise(connection, rows, measure_rows, now)
 
 
 def _store_rollup(connection: Connection, part: Rollup) -> RollupRow:
-    stored = _stored(connection, rollup_table, part)
+    before = stored(connection, part)
     whole, revision = part, 1
-    if stored is not None:
-        revision = stored.pop("revision") + 1
-        whole = merge(Rollup(**stored), part)
-    _upsert(connection, rollup_table, {**_columns_of(whole), "revision": revision})
-    return _wire_row(whole, revision)
+    if before is not None:
+        revision = before.pop("revision") + 1
+        whole = merge(Rollup(**before), part)
+    upsert(connection, [(whole, revision)])
+    return wire_row(whole, revision)
 
 
 def _store_measure(connection: Connection, part: MeasureRollup) -> MeasureRow:
-    stored = _stored(connection, measure_table, part)
+    before = stored(connection, part)
     whole, revision = part, 1
-    if stored is not None:
-        revision = stored.pop("revision") + 1
-        whole = merge_measures(MeasureRollup(**stored), part)
-    _upsert(connection, measure_table, {**_columns_of(whole), "revision": revision})
-    return MeasureRow(
-        camera=whole.camera,
-        zone=whole.zone,
-        class_name=whole.class_name,
-        name=whole.name,
-        start=whole.window_start_s,
-        length=whole.window_s,
-        revision=revision,
-        readings=whole.count,
-        total=round(whole.total, _DECIMALS),
-        least=round(whole.least, _DECIMALS),
-        most=round(whole.most, _DECIMALS),
-    )
+    if before is not None:
+        revision = before.pop("revision") + 1
+        whole = merge_measures(MeasureRollup(**before), part)
+    upsert(connection, [(whole, revision)])
+    return wire_measure(whole, revision)
 
 
-_DECIMALS = 7  # of a measure on the wire: a centimetre, for what is in degrees
-
-_COLUMN_OF = {"unique": "unique_tracks", "count": "readings"}  # UNIQUE and COUNT are words of SQL
-_FIELD_OF = {column: field for field, column in _COLUMN_OF.items()}
-
-
-def _columns_of(part: Rollup | MeasureRollup) -> dict[str, Any]:
-    return {_COLUMN_OF.get(name, name): value for name, value in asdict(part).items()}
-
-
-def _stored(connection: Connection, table: Table, part: Rollup | MeasureRollup) -> dict[str, Any] | None:
-    """Return the fields of what is stored under the key of ``part``, and its revision."""
-    values = _columns_of(part)
-    query = select(table).where(*(column == values[column.name] for column in table.primary_key))
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else _fields_of(row)
-
-
-def _fields_of(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {_FIELD_OF.get(name, name): value for name, value in row.items()}
-
-
-def _upsert(connection: Connection, table: Table, values: dict[str, Any]) -> None:
-    connection.execute(insert(table).values(values).on_conflict_do_update(set_=values))
+def _merge_again(
+    connection: Connection, rows: list[RollupRow], measures: list[MeasureRow]
+) -> tuple[list[RollupRow], list[MeasureRow]]:
+    """Put rows that were just stored into the merged windows in which they lie; return what to tell in their place."""
+    windows = {(row.camera, row.start, row.length) for row in rows}
+    windows |= {(row.camera, row.start, row.length) for row in measures}
+    into = {window: merged_around(connection, *window) for window in windows}
+    if not any(into.values()):
+        return rows, measures
+    cameras: defaultdict[Window, set[str]] = defaultdict(set)
+    for (camera, _, _), longer in into.items():
+        if longer is not None:
+            cameras[longer].add(camera)
+    rows = [row for row in rows if into[row.camera, row.start, row.length] is None]
+    measures = [row for row in measures if into[row.camera, row.start, row.length] is None]
+    for longer, of in cameras.items():
+        more_rows, more_measures = merge_windows(connection, of, longer)
+        rows += more_rows
+        measures += more_measures
+    return rows, measures
 
 
-def _wire_row(whole: Rollup, revision: int) -> RollupRow:
-    return RollupRow(
-        camera=whole.camera,
-        zone=whole.zone,
-        class_name=whole.class_name,
-        start=whole.window_start_s,
-        length=whole.window_s,
-        revision=revision,
-        observed_ms=whole.observed_ms,
-        frames=whole.frames,
-        unique_tracks=whole.unique,
-        occupancy_mean=round(whole.presence / whole.frames, 3) if whole.frames else 0.0,
-        occupancy_max=whole.occupancy_max,
-        confidence_mean=round(min(whole.score_sum / whole.presence, 1.0), 3) if whole.presence else None,
-        place=whole.place,
-    )
+def _promise(connection: Connection, rows: Iterable[RollupRow], measures: Iterable[MeasureRow], now: Instant) -> None:
+    """Add an entry for each hour and length of window: such can be merged into longer windows later."""
+    entries: defaultdict[tuple[int, int], tuple[list[RollupRow], list[MeasureRow]]] = defaultdict(lambda: ([], []))
+    for row in rows:
+        entries[row.start // HOUR_S, row.length][0].append(row)
+    for measure in measures:
+        entries[measure.start // HOUR_S, measure.length][1].append(measure)
+    for _, (some, some_measures) in sorted(entries.items()):
+        append_rollups(connection, some, some_measures, boot=now.boot, created_utc_ns=now.utc_ns)
 
 
 def assign_places(connection: Connection, assignments: Iterable[Assignment], *, now: Instant, send: bool) -> int:
@@ -131,8 +112,8 @@ def assign_places(connection: Connection, assignments: Iterable[Assignment], *, 
         How many rows have a place now.
     """
     rows = [row for each in assignments for row in _assign(connection, each)]
-    if send and rows:
-        append_rollups(connection, rows, boot=now.boot, created_utc_ns=now.utc_ns)
+    if send:
+        _promise(connection, rows, [], now)
     return len(rows)
 
 
@@ -145,11 +126,11 @@ def _assign(connection: Connection, assignment: Assignment) -> Iterator[RollupRo
         c.place == "",
     )
     for row in connection.execute(query).mappings().all():
-        stored = _fields_of(row)
-        revision = stored.pop("revision") + 1
-        whole = replace(Rollup(**stored), place=assignment.place)
-        _upsert(connection, rollup_table, {**_columns_of(whole), "revision": revision})
-        yield _wire_row(whole, revision)
+        before = fields_of(row)
+        revision = before.pop("revision") + 1
+        whole = replace(Rollup(**before), place=assignment.place)
+        upsert(connection, [(whole, revision)])
+        yield wire_row(whole, revision)
 
 
 def record_event(connection: Connection, event: Event, *, send: bool) -> None:
@@ -173,24 +154,3 @@ def record_event(connection: Connection, event: Event, *, send: bool) -> None:
         }
         channel = Channel.ALARM if event.alarm else Channel.EVENT
         append_event(connection, fields, boot=event.at.boot, created_utc_ns=event.at.utc_ns, channel=channel)
-
-
-RETENTION_CHUNK_ROWS = 5000
-
-
-def delete_older(connection: Connection, before_utc_ns: int) -> int:
-    """Delete up to a chunk of rollups, measures and events older than the limit; return how many, 0 when none are left.
-
-    In chunks, so that other writes never wait long. The outbox is not touched: it holds its own copy of what is unsent.
-    """
-    gone = 0
-    limits = (
-        (rollup_table, rollup_table.c.window_start_s < before_utc_ns // 1_000_000_000),
-        (measure_table, measure_table.c.window_start_s < before_utc_ns // 1_000_000_000),
-        (event_table, event_table.c.utc_ns < before_utc_ns),
-    )
-    for table, is_old in limits:
-        key = list(table.primary_key)
-        old = select(*key).where(is_old).limit(RETENTION_CHUNK_ROWS)
-        gone += connection.execute(delete(table).where(tuple_(*key).in_(old))).rowcount
-    return gone

@@ -57,6 +57,18 @@ measure = Table(
     sqlite_with_rowid=False,
 )
 
+merged = Table(
+    "merged",
+    metadata,
+    # Windows of a camera that hold all that was seen in them: shorter ones inside were merged, and what still comes
+    # adds up here. The cloud was told, and takes no shorter window any more.
+    Column("camera", String(63), primary_key=True),
+    Column("window_start_s", BigInteger, primary_key=True),  # UTC, a multiple of window_s
+    Column("window_s", Integer, primary_key=True),
+    Index("merged_by_time", "window_start_s"),
+    sqlite_with_rowid=False,
+)
+
 event = Table(
     "event",
     metadata,

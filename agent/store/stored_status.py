@@ -13,9 +13,11 @@ from agent.store.history import counts_since, measures_since
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
 from agent.store.store import DATABASE, is_running
-from cloud_sync.outbox import read_depth
+from cloud_sync.outbox import DAY_MS, ChannelDepth, Depth, read_depth, read_quarantine, read_usage
 from cloud_sync.outbox.schema import stream
 from cloud_sync.sqlite import open_sqlite
+
+QUARANTINE_SHOWN = 20
 
 
 def stored_status(data_dir: Path) -> dict[str, Any]:
@@ -23,8 +25,8 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
 
     Returns:
         Plain values for JSON: ``running``, ``stream``, ``cameras`` (last known state each), ``last_hour`` (counts by
-        camera, zone and class), ``last_hour_measures``, ``outbox`` (entries, bytes, oldest_s, quarantined), ``rollups``
-        and ``database_bytes``.
+        camera, zone and class), ``last_hour_measures``, ``outbox`` (entries, bytes, oldest_s, the same by channel,
+        quarantined, and the newest of those), ``rollups`` and ``database_bytes``.
 
     Raises:
         FatalError: There is no database, or it cannot be read.
@@ -73,6 +75,7 @@ def _read(engine: Engine) -> dict[str, Any]:
                 for measure in measures_since(connection, now_s - 3600)
             ],
             "outbox": _outbox(connection, now_s),
+            "link_today": _link_today(connection, now_s),
             "rollups": connection.execute(select(func.count()).select_from(rollup_table)).scalar_one(),
         }
 
@@ -88,23 +91,51 @@ def _cameras(connection: Connection) -> list[dict[str, Any]]:
 def _outbox(connection: Connection, now_s: int) -> dict[str, Any]:
     depth = read_depth(connection)
     return {
+        **_waiting(depth, now_s),
+        "channels": {each.channel: _waiting(each, now_s) for each in depth.channels},
+        "quarantined": depth.quarantined,
+        "quarantine": [
+            {
+                "stream": each.stream,
+                "seq": each.seq,
+                "channel": each.channel,
+                "created_ms": each.created_utc_ns // 1_000_000,
+                "bytes": each.size_bytes,
+                "reason": each.reason,
+            }
+            for each in read_quarantine(connection, limit=QUARANTINE_SHOWN)
+        ],
+    }
+
+
+def _waiting(depth: Depth | ChannelDepth, now_s: int) -> dict[str, Any]:
+    oldest_ns = depth.oldest_utc_ns
+    return {
         "entries": depth.entries,
         "bytes": depth.size_bytes,
-        "oldest_s": None if depth.oldest_utc_ns is None else max(0, now_s - depth.oldest_utc_ns // 1_000_000_000),
-        "quarantined": depth.quarantined,
+        "oldest_s": None if oldest_ns is None else max(0, now_s - oldest_ns // 1_000_000_000),
     }
+
+
+def _link_today(connection: Connection, now_s: int) -> dict[str, Any]:
+    """Return the bytes on the wire since midnight UTC; a running agent saves them every ten seconds."""
+    today = read_usage(connection, now_s * 1000 // DAY_MS)
+    return {"sent_bytes": today.sent_bytes, "received_bytes": today.received_bytes, "data_bytes": today.data_bytes}
 
 
 def summary_lines(status: dict[str, Any]) -> list[str]:
     """Say the same for a person."""
-    waiting = status["outbox"]
+    waiting, today = status["outbox"], status["link_today"]
     lines = [
         f"agent      {'running' if status['running'] else 'not running'}",
         f"database   {status['database_bytes'] / 1e6:.1f} MB, {status['rollups']} rollups",
         f"outbox     {waiting['entries']} entries waiting"
         + (f", the oldest for {waiting['oldest_s']} s" if waiting["entries"] else "")
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
+        f"link       {today['sent_bytes'] / 1e3:.1f} kB sent, {today['received_bytes'] / 1e3:.1f} kB received today",
     ]
+    lines += [_channel_line(channel, each) for channel, each in waiting["channels"].items()]
+    lines += [f"set aside  {each['channel']} {each['seq']}: {each['reason']}" for each in waiting["quarantine"]]
     last_seen = "" if status["running"] else "last seen "
     lines += [
         f"camera     {camera['camera']}: {last_seen}{camera['state']} {camera['detail']}".rstrip()
@@ -113,6 +144,13 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
     lines += [_count_line(count) for count in status["last_hour"]]
     lines += [_measure_line(measure) for measure in status["last_hour_measures"]]
     return lines
+
+
+def _channel_line(channel: str, waiting: dict[str, Any]) -> str:
+    return (
+        f"waiting    {channel}: {waiting['entries']}, {waiting['bytes'] / 1e6:.1f} MB, "
+        f"the oldest for {waiting['oldest_s']} s"
+    )
 
 
 def _where(row: dict[str, Any]) -> str:

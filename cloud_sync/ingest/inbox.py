@@ -28,6 +28,7 @@ def read(arrived: Arrived) -> Incoming | Refused:
     """Decode one message; whatever is wrong with it is in the result."""
     try:
         box, channel = parse_topic(arrived.topic)
-        return Incoming(arrived, box, channel, decode(channel, arrived.payload, arrived.encoding))
+        message = decode(channel, arrived.payload, arrived.encoding)
     except WireError as error:
         return Refused(arrived, str(error))
+    return Incoming(arrived, box, channel, message)

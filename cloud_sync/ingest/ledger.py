@@ -1,54 +1,65 @@
-"""Which box a stream belongs to, and which of its seqs are durable here."""
+"""Which seqs of a stream are durable here, and what its box may forget."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, delete, insert, select
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection
 
-from cloud_sync.ingest.schema import received, stream
-from cloud_sync.wire import AckMessage, Box
+from cloud_sync.ingest.schema import received
+from cloud_sync.ingest.tables import Clash, Range, Tables
+from cloud_sync.ranges import merge
+from cloud_sync.wire import AckMessage
 
-
-def claim(connection: Connection, stream_id: str, box: Box, now_ms: int) -> Box:
-    """Return the box that a stream belongs to: ``box``, unless another one used the stream before."""
-    row = {"id": stream_id, "site": box.site, "device": box.device, "first_seen_ms": now_ms}
-    connection.execute(upsert(stream).values(row).on_conflict_do_nothing())
-    owner = connection.execute(select(stream.c.site, stream.c.device).where(stream.c.id == stream_id)).one()
-    return Box(owner.site, owner.device)
+Held = Mapping[str, Sequence[tuple[int, int]]]
+"""By stream: rows of ``received``, ascending and apart from each other."""
 
 
-def add(connection: Connection, stream_id: str, first: int, last: int) -> None:
-    """Note that the seqs ``first`` to ``last`` are stored, in the transaction that stores them."""
-    of_stream = received.c.stream == stream_id
-    ends = select(received.c.first, received.c.last)
-    before = connection.execute(
-        ends.where(of_stream, received.c.first <= first).order_by(received.c.first.desc()).limit(1)
-    ).all()
-    after = connection.execute(ends.where(of_stream, received.c.first > first, received.c.first <= last + 1)).all()
-    touching = [row for row in (*before, *after) if row.last >= first - 1]
-    if touching:
-        connection.execute(delete(received).where(of_stream, received.c.first.in_([row.first for row in touching])))
-    merged_first = min([first, *(row.first for row in touching)])
-    merged_last = max([last, *(row.last for row in touching)])
-    connection.execute(insert(received).values(stream=stream_id, first=merged_first, last=merged_last))
+def merged(ranges: Iterable[Range]) -> list[Range]:
+    """Return the same seqs in as few ranges as possible, in order."""
+    by_stream: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for stream, first, last in ranges:
+        by_stream[stream].append((first, last))
+    return [Range(stream, *pair) for stream in sorted(by_stream) for pair in merge(by_stream[stream])]
 
 
-def ack(connection: Connection, stream_id: str, seqs: Iterable[int]) -> AckMessage:
-    """Return what the box may forget.
+def holds(held: Iterable[Range], stream: str, seq: int) -> bool:
+    """Return whether a seq is in ranges that ``Tables.touching`` gave for it."""
+    return any(of == stream and first <= seq <= last for of, first, last in held)
+
+
+def add(connection: Connection, tables: Tables, ranges: Sequence[Range], held: Sequence[Range]) -> Held:
+    """Note that seqs are stored, in the transaction that stores them; return what is held now in their neighbourhood.
 
     Args:
-        connection: In the transaction that stored them.
-        stream_id: The box's stream.
+        connection: Holds the locks of the boxes that the streams belong to.
+        tables: Of that connection.
+        ranges: As ``merged`` gives them.
+        held: What ``Tables.touching`` says of them.
+    """
+    after = merged([*ranges, *held])
+    there, wanted = set(held), set(after)
+    fresh = sorted(wanted - there)
+    beginnings = {(stream, first) for stream, first, _ in fresh}
+    tables.remove_ranges(connection, [row for row in held if row not in wanted and row[:2] not in beginnings])
+    columns = {name: [getattr(row, name) for row in fresh] for name in Range._fields}
+    tables.put(connection, received, columns, Clash.REPLACE)
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for stream, first, last in after:
+        found[stream].append((first, last))
+    return found
+
+
+def ack(stream: str, held: Sequence[tuple[int, int]], seqs: Iterable[int]) -> AckMessage:
+    """Return what a box may forget.
+
+    Args:
+        stream: The box's.
+        held: What ``add`` returned for it.
         seqs: One of each message that the batch brought: the ranges beyond ``through`` that hold these are told, no
             others, so that the ack stays small however many holes a stream has.
     """
-    ends = select(received.c.first, received.c.last).where(received.c.stream == stream_id)
-    through = connection.execute(ends.where(received.c.first == 1)).first()
-    through_last = through.last if through is not None else 0
-    ranges: set[tuple[int, int]] = set()
-    for seq in sorted(seqs):
-        if seq > through_last and not any(first <= seq <= last for first, last in ranges):
-            holder = ends.where(received.c.first <= seq).order_by(received.c.first.desc()).limit(1)
-            first, last = connection.execute(holder).one()
-            ranges.add((first, last))
-    return AckMessage(stream=stream_id, through=through_last, ranges=tuple(sorted(ranges)))
+    through = held[0][1] if held[0][0] == 1 else 0
+    beyond = [pair for pair in held if pair[0] > through + 1]
+    brought = sorted(seqs)
+    told = tuple(pair for pair in beyond if any(pair[0] <= seq <= pair[1] for seq in brought))
+    return AckMessage(stream=stream, through=through, ranges=told)

@@ -1,8 +1,16 @@
-"""The cloud's database: what boxes sent, and what of it has arrived."""
+"""The cloud's database: what boxes sent, and what of it has arrived. The same tables on PostgreSQL and on SQLite.
+
+On PostgreSQL ``rollup``, ``measure`` and ``evidence`` are partitioned by month (``partitions.py``).
+"""
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
+
+HOUR_S = 3600
+DAY_S = 86_400
+LONG_S = (HOUR_S, DAY_S)
+"""Windows so long are made by merging, on a box that was short of room: each holds all that shorter ones in it hold."""
 
 device = Table(
     "device",
@@ -15,6 +23,8 @@ device = Table(
     Column("birth", String),  # JSON of the last birth message
     Column("health", String),  # JSON of the last health message
     Column("last_seen_ms", BigInteger),  # by our clock; a will or a retained message is no sign of life
+    Column("instance", String(256)),  # the run of the agent that told the state
+    Column("next_contact_ms", BigInteger),  # asleep until then
 )
 
 stream = Table(
@@ -25,15 +35,32 @@ stream = Table(
     Column("site", String(63), nullable=False),
     Column("device", String(63), nullable=False),
     Column("first_seen_ms", BigInteger, nullable=False),
+    # Why the box shall begin a new stream: this one has two histories. From then on nothing of it is confirmed.
+    Column("remint", String),
+    Column(
+        "births", String, nullable=False, server_default="[]"
+    ),  # JSON: digests of the last birth messages, newest last
+    Index("stream_by_device", "site", "device"),
 )
 
 received = Table(
     "received",
     metadata,
-    # Seqs that are durable here, as few ranges as possible: what is between them is missing.
+    # Seqs that are durable here, or given up by the box, as few ranges as possible: what is between them is missing.
     Column("stream", String(32), primary_key=True),
     Column("first", BigInteger, primary_key=True),
     Column("last", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+shed_range = Table(
+    "shed_range",
+    metadata,
+    # Seqs that never come: the box gave them up, and ``shed`` says why. They count as received.
+    Column("stream", String(32), primary_key=True),
+    Column("first", BigInteger, primary_key=True),
+    Column("last", BigInteger, primary_key=True),
+    Column("seq", BigInteger, nullable=False),  # of the record in ``shed``
     sqlite_with_rowid=False,
 )
 
@@ -43,10 +70,10 @@ rollup = Table(
     Column("site", String(63), primary_key=True),
     Column("device", String(63), primary_key=True),
     Column("camera", String(256), primary_key=True),
-    Column("zone", String(256), primary_key=True),  # "*": the whole picture
-    Column("class_name", String(256), primary_key=True),  # "*": all classes; this row says how long it observed
     Column("start", BigInteger, primary_key=True),  # seconds since 1970, UTC
     Column("length", BigInteger, primary_key=True),  # seconds
+    Column("zone", String(256), primary_key=True),  # "*": the whole picture
+    Column("class_name", String(256), primary_key=True),  # "*": all classes; this row says how long it observed
     Column("revision", BigInteger, nullable=False),  # the highest wins
     Column("observed_ms", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
@@ -57,8 +84,9 @@ rollup = Table(
     Column("place", String(256), nullable=False),  # empty: not known
     Column("stream", String(32), nullable=False),
     Column("boot", BigInteger, nullable=False),
-    Index("rollup_by_time", "start"),
+    Index("rollup_by_time", "start", postgresql_using="brin"),
     sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (start)",
 )
 
 measure = Table(
@@ -68,11 +96,11 @@ measure = Table(
     Column("site", String(63), primary_key=True),
     Column("device", String(63), primary_key=True),
     Column("camera", String(256), primary_key=True),
+    Column("start", BigInteger, primary_key=True),  # seconds since 1970, UTC
+    Column("length", BigInteger, primary_key=True),  # seconds
     Column("zone", String(256), primary_key=True),  # a zone's or line's name, or "*"
     Column("class_name", String(256), primary_key=True),
     Column("name", String(256), primary_key=True),
-    Column("start", BigInteger, primary_key=True),  # seconds since 1970, UTC
-    Column("length", BigInteger, primary_key=True),  # seconds
     Column("revision", BigInteger, nullable=False),  # the highest wins
     Column("readings", BigInteger, nullable=False),
     Column("total", Float, nullable=False),
@@ -80,7 +108,20 @@ measure = Table(
     Column("most", Float, nullable=False),
     Column("stream", String(32), nullable=False),
     Column("boot", BigInteger, nullable=False),
-    Index("measure_by_time", "start"),
+    Index("measure_by_time", "start", postgresql_using="brin"),
+    sqlite_with_rowid=False,
+    postgresql_partition_by="RANGE (start)",
+)
+
+merged_window = Table(
+    "merged_window",
+    metadata,
+    # Long windows that arrived. A shorter one inside goes as soon as its row of the same zone and class is there.
+    Column("site", String(63), primary_key=True),
+    Column("device", String(63), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("length", BigInteger, primary_key=True),
+    Column("camera", String(256), primary_key=True),
     sqlite_with_rowid=False,
 )
 
@@ -98,6 +139,61 @@ event = Table(
     Column("boot", BigInteger, nullable=False),
     Column("data", String, nullable=False),  # JSON object
     Index("event_by_time", "at_ms"),
+    Index("event_by_device", "site", "device", "at_ms"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("stream", String(32), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_ms", BigInteger, primary_key=True, autoincrement=False),  # in the key for the partitions alone
+    Column("site", String(63), nullable=False),
+    Column("device", String(63), nullable=False),
+    Column("camera", String(256), nullable=False),
+    Column("kind", String(256), nullable=False),
+    Column("boot", BigInteger, nullable=False),
+    Column("width", BigInteger, nullable=False),
+    Column("height", BigInteger, nullable=False),
+    Column("jpeg", LargeBinary, nullable=False),
+    Column("data", String, nullable=False),  # JSON object
+    Index("evidence_by_device", "site", "device", "at_ms"),
+    postgresql_partition_by="RANGE (at_ms)",
+)
+
+shed = Table(
+    "shed",
+    metadata,
+    # What boxes gave up, by their own record.
+    Column("stream", String(32), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("site", String(63), nullable=False),
+    Column("device", String(63), nullable=False),
+    Column("boot", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("channel", String(16), nullable=False),  # event, rollup or evidence
+    Column("became", String(16), nullable=False),  # nothing, hours or days
+    Column("reason", String(16), nullable=False),  # rows, bytes, disk or rejected
+    Column("detail", String(256), nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("oldest_ms", BigInteger, nullable=False),  # when the entries were made
+    Column("newest_ms", BigInteger, nullable=False),
+    Index("shed_by_device", "site", "device", "at_ms"),
+)
+
+shed_window = Table(
+    "shed_window",
+    metadata,
+    # Windows of cameras that a record in ``shed`` names: gone, or merged into a window so long.
+    Column("site", String(63), primary_key=True),
+    Column("device", String(63), primary_key=True),
+    Column("camera", String(256), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("length", BigInteger, primary_key=True),
+    Column("stream", String(32), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    sqlite_with_rowid=False,
 )
 
 quarantine = Table(

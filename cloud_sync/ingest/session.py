@@ -2,12 +2,10 @@
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
 
-from cloud_sync.errors import SyncFatalError
+from cloud_sync.ingest.committing import CannotStoreError, commit
 from cloud_sync.ingest.inbox import read
 from cloud_sync.ingest.settings import IngestSettings
-from cloud_sync.ingest.store import store
 from cloud_sync.mqtt import Arrived, Connection, Delivered, Event, Opened, Outgoing, Subscribed
 from cloud_sync.ranges import merge
 from cloud_sync.wire import DATA_CHANNELS, AckMessage, Box, Channel, encode, topic_filter
@@ -15,7 +13,8 @@ from cloud_sync.wire import DATA_CHANNELS, AckMessage, Box, Channel, encode, top
 log = structlog.get_logger()
 
 SHARE = "ingest"
-ABOUT_BOXES = (Channel.BIRTH, Channel.STATE, Channel.HEALTH)
+SHARED = (*DATA_CHANNELS, Channel.HEALTH)
+TO_ALL = (Channel.BIRTH, Channel.STATE)  # retained, which shared subscriptions do not hand on
 ACK_WINDOW = 50
 
 
@@ -23,10 +22,11 @@ class IngestSession:
     """Drives one open connection. It is in order until ``failure`` says why it should be given up."""
 
     def __init__(self, connection: Connection, opened: Opened, engine: Engine, settings: IngestSettings) -> None:
-        """Subscribe: data shared with the other workers, what is said of boxes by each for itself."""
+        """Subscribe: what comes often is shared with the other workers, what the broker retains goes to each."""
         self.failure = ""
         self.ready = False
         self.stored = False  # whether it was of any use
+        self.cannot_store = False  # the database is why it failed
         self._connection = connection
         self._engine = engine
         self._settings = settings
@@ -36,8 +36,9 @@ class IngestSession:
         self._ack_window = min(ACK_WINDOW, opened.receive_maximum)
         self._acks_handed: set[int] = set()
         # A group for each channel: rumqttd knows one filter a group, and forgets the others.
-        data = [topic_filter(channel, share=f"{SHARE}-{channel}") for channel in DATA_CHANNELS]
-        connection.subscribe(*data, *(topic_filter(channel) for channel in ABOUT_BOXES))
+        site, group = settings.site or "+", "-".join(filter(None, (SHARE, settings.site)))
+        shared = [topic_filter(channel, site=site, share=f"{group}-{channel}") for channel in SHARED]
+        connection.subscribe(*(topic_filter(channel, site=site) for channel in TO_ALL), *shared)
 
     def handle(self, event: Event, now_s: float) -> None:
         """Take note of what happened on the connection."""
@@ -77,14 +78,12 @@ class IngestSession:
 
     def _store(self, now_ms: int) -> None:
         try:
-            with self._engine.begin() as connection:
-                acks = store(connection, [read(arrived) for arrived in self._batch], now_ms=now_ms)
-        except OperationalError as error:
+            acks = commit(self._engine, [read(arrived) for arrived in self._batch], now_ms=now_ms)
+        except CannotStoreError as error:
             # Nothing is acknowledged: the broker and the boxes keep it, and other workers may have better luck.
-            self.failure = f"the database cannot store now: {error.orig}"
+            self.failure = f"the database cannot store now: {error}"
+            self.cannot_store = True
             return
-        except DatabaseError as error:
-            raise SyncFatalError(f"database {self._settings.database} is damaged: {error.orig}") from error
         self.stored = True
         for arrived in self._batch:
             self._connection.acknowledge(arrived)
@@ -94,9 +93,12 @@ class IngestSession:
                 self._note_ack(box, ack)
 
     def _note_ack(self, box: Box, ack: AckMessage) -> None:
-        """Join an ack with the one that still waits for the same box: the newer knows more of ``through`` alone."""
+        """Join an ack with the one that still waits for the same box: the newer knows more of ``through`` alone.
+
+        One that asks for a new stream settles nothing, and stands alone.
+        """
         earlier = self._acks.get((box, ack.stream))
-        if earlier is not None:
+        if earlier is not None and ack.remint is None:
             beyond = [pair for pair in (*earlier.ranges, *ack.ranges) if pair[0] > ack.through]
             ack = AckMessage(stream=ack.stream, through=ack.through, ranges=tuple(merge(beyond)))
         self._acks[box, ack.stream] = ack

@@ -1,167 +1,170 @@
 """Stores a batch of messages in the caller's transaction. Idempotent: the same message again changes nothing."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-import structlog
-from sqlalchemy import Connection, Table, delete, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table
 
-from cloud_sync.ingest import ledger
+from cloud_sync.ingest import ledger, repeats
+from cloud_sync.ingest.database import tables_of
+from cloud_sync.ingest.devices import last_seen, store_words
+from cloud_sync.ingest.gathered import Gathered, columns_of, newest_of, single_of
 from cloud_sync.ingest.inbox import Incoming, Refused
-from cloud_sync.ingest.schema import device, event, measure, quarantine, rollup
-from cloud_sync.wire import (
-    AckMessage,
-    BirthMessage,
-    Box,
-    Envelope,
-    EventMessage,
-    HealthMessage,
-    RollupMessage,
-    StateMessage,
-    measure_rows_of,
-    rows_of,
+from cloud_sync.ingest.quarantine import set_aside
+from cloud_sync.ingest.schema import (
+    event,
+    evidence,
+    measure,
+    merged_window,
+    rollup,
+    shed,
+    shed_range,
+    shed_window,
 )
+from cloud_sync.ingest.statements import key_of
+from cloud_sync.ingest.streams import COPIED, DIFFERENT, Stream, ask_for_new, claim, hear_birth, mark, with_several
+from cloud_sync.ingest.tables import Clash, Range, Tables
+from cloud_sync.wire import AckMessage, BirthMessage, Box, Envelope
 
-log = structlog.get_logger()
+Acks = dict[Box, list[AckMessage]]
 
-QUARANTINE_ROWS = 10_000
-QUARANTINE_PAYLOAD_BYTES = 64 * 1024
-
-
-@dataclass(slots=True)
-class _Gathered:
-    """What a batch comes to, before it is written in as few statements as possible."""
-
-    rollups: list[dict[str, Any]] = field(default_factory=list)
-    measures: list[dict[str, Any]] = field(default_factory=list)
-    events: list[dict[str, Any]] = field(default_factory=list)
-    devices: dict[Box, dict[str, Any]] = field(default_factory=dict)
-    seqs: dict[str, list[tuple[int, int]]] = field(default_factory=dict)  # by stream
-    owners: dict[str, Box] = field(default_factory=dict)  # by stream
-    refused: list[Refused] = field(default_factory=list)
+_STREAM = re.compile(r"[0-9a-f]{32}")
 
 
-def store(connection: Connection, batch: Iterable[Incoming | Refused], *, now_ms: int) -> dict[Box, list[AckMessage]]:
+def store(connection: Connection, batch: Iterable[Incoming | Refused], *, now_ms: int) -> Acks:
     """Store a batch; return what to tell the boxes once the transaction has committed.
 
     Args:
-        connection: In a write transaction; nothing may be acknowledged to anybody before it has committed.
+        connection: In a fresh write transaction; nothing may be acknowledged to anybody before it has committed.
         batch: In the order of arrival.
         now_ms: UTC.
     """
-    gathered = _Gathered()
-    for item in batch:
-        if isinstance(item, Refused):
-            gathered.refused.append(item)
-        elif isinstance(item.message, Envelope):
-            _gather_data(connection, item, item.message, gathered, now_ms)
-        else:
-            gathered.devices.setdefault(item.box, {}).update(_about_device(item, now_ms))
-    _write(connection, gathered, now_ms)
-    acks: dict[Box, list[AckMessage]] = {}
-    for stream, ranges in gathered.seqs.items():
-        ack = ledger.ack(connection, stream, (first for first, _ in ranges))
-        acks.setdefault(gathered.owners[stream], []).append(ack)
-    return acks
+    work = _Work(connection, tables_of(connection), now_ms)
+    items = list(batch)
+    incoming = [item for item in items if isinstance(item, Incoming)]
+    work.gathered.refused += [item for item in items if isinstance(item, Refused)]
+    if incoming:
+        work.open(incoming)
+        work.write()
+        store_words(connection, incoming, now_ms)
+    set_aside(connection, work.gathered.refused, now_ms)
+    return work.acks()
 
 
-def _gather_data(connection: Connection, item: Incoming, message: Envelope, gathered: _Gathered, now_ms: int) -> None:
-    owner = gathered.owners.get(message.stream)
-    if owner is None:
-        owner = gathered.owners[message.stream] = ledger.claim(connection, message.stream, item.box, now_ms)
-    if owner != item.box:
-        reason = f"stream {message.stream} belongs to {owner.site}/{owner.device}"
-        gathered.refused.append(Refused(item.arrived, reason))
-        return
-    origin = {"site": item.box.site, "device": item.box.device, "stream": message.stream, "boot": message.boot}
-    if isinstance(message, RollupMessage):
-        gathered.rollups.extend({**row._asdict(), **origin} for row in rows_of(message.columns))
-        if message.measures is not None:
-            gathered.measures.extend({**row._asdict(), **origin} for row in measure_rows_of(message.measures))
-    elif isinstance(message, EventMessage):
-        gathered.events.append({**origin, "channel": item.channel, **_event_values(message)})
-    gathered.seqs.setdefault(message.stream, []).append((message.seq, message.last_seq))
-    gathered.devices.setdefault(item.box, {}).update(_sign_of_life(item, now_ms))
+@dataclass(slots=True)
+class _Work:
+    """One batch on its way into the database."""
+
+    connection: Connection
+    tables: Tables
+    now_ms: int
+    gathered: Gathered = field(default_factory=Gathered)
+    streams: dict[str, Stream] = field(default_factory=dict)
+    held: ledger.Held = field(default_factory=dict)
+    copied: set[tuple[Box, str]] = field(default_factory=set)  # boxes on a stream of another
+    born: set[str] = field(default_factory=set)  # streams that a birth message names
+    sources: dict[tuple[str, int], Incoming] = field(default_factory=dict)
+
+    def open(self, incoming: list[Incoming]) -> None:
+        """Lock the boxes, find out whose the streams are, and take in what they sent."""
+        self.tables.lock_boxes(self.connection, last_seen(incoming, self.now_ms))
+        users: dict[str, Box] = {}
+        for item in incoming:
+            if (stream := _stream_of(item)) is not None:
+                users.setdefault(stream, item.box)
+        if users:
+            self.streams = claim(self.connection, self.tables, users, self.now_ms)
+        births = [item for item in incoming if isinstance(item.message, BirthMessage)]
+        # Births first, wherever they are in the batch: data that came after one must not speak against it.
+        for item in [*births, *(item for item in incoming if isinstance(item.message, Envelope))]:
+            self._take(item)
+
+    def _take(self, item: Incoming) -> None:
+        stream = _stream_of(item)
+        if stream is None:
+            return
+        known = self.streams[stream]
+        message = item.message
+        if known.owner != item.box:
+            self.copied.add((item.box, stream))
+            if isinstance(message, Envelope):
+                reason = f"stream {stream} belongs to {known.owner.site}/{known.owner.device}"
+                self.gathered.refused.append(Refused(item.arrived, reason))
+        elif isinstance(message, BirthMessage):
+            self.born.add(stream)
+            hear_birth(self.connection, known, message)
+        elif isinstance(message, Envelope):
+            self.gathered.add(item, message)
+            self.sources.setdefault((message.stream, message.seq), item)
+
+    def write(self) -> None:
+        """Write what was taken in: windows, the rows of the smaller tables, and last the ledger."""
+        ranges = ledger.merged(self.gathered.ranges)
+        held = self.tables.touching(self.connection, ranges)
+        self._write_windows()
+        for table in (event, evidence):
+            self._write_single(table, held)
+        for table in (shed, shed_range, shed_window):
+            rows = single_of(self.gathered.rows.get(table, ()), key_of(table))
+            self.tables.put(self.connection, table, columns_of(rows), Clash.KEEP)
+        if ranges:
+            self.held = ledger.add(self.connection, self.tables, ranges, held)
+
+    def acks(self) -> Acks:
+        """Return what to tell each box."""
+        acks: Acks = defaultdict(list)
+        for box, stream in sorted(self.copied, key=lambda pair: pair[1]):
+            acks[box].append(ask_for_new(stream, COPIED))
+        for stream in dict.fromkeys([*self.gathered.brought, *sorted(self.born)]):
+            known, brought = self.streams[stream], self.gathered.brought.get(stream)
+            if known.remint is not None:
+                acks[known.owner].append(ask_for_new(stream, known.remint))
+            elif brought is not None:
+                acks[known.owner].append(ledger.ack(stream, self.held[stream], brought))
+        return dict(acks)
+
+    def _write_windows(self) -> None:
+        gathered = self.gathered
+        for table, columns in gathered.windows.items():
+            self.tables.make_room(self.connection, table, columns["start"])
+            self.tables.put(self.connection, table, newest_of(columns, key_of(table)), Clash.REVISE)
+        if not gathered.spans:
+            return
+        long = sorted(gathered.long)
+        if long:
+            windows = columns_of([window._asdict() for window in long])
+            self.tables.put(self.connection, merged_window, windows, Clash.KEEP)
+        spans = [(box.site, box.device, *span) for box, span in gathered.spans.items()]
+        around = self.tables.merged_within(self.connection, spans)
+        for table in (rollup, measure):
+            self.tables.remove_replaced(self.connection, table, around)
+
+    def _write_single(self, table: Table, held: list[Range]) -> None:
+        """Write events or pictures; a number that was used for another one shows that a stream has two histories."""
+        single = single_of(self.gathered.rows.get(table, ()), ("stream", "seq"))
+        if not single:
+            return
+        boxes = {Box(row["site"], row["device"]) for row in single}
+        several = with_several(self.connection, boxes)
+        found = repeats.sort(self.connection, table, single, held, several)
+        for row in found.different:
+            mark(self.connection, row["stream"], self.streams[row["stream"]], DIFFERENT)
+            arrived = self.sources[row["stream"], row["seq"]].arrived
+            self.gathered.refused.append(Refused(arrived, f"seq {row['seq']} of its stream had another content before"))
+        if found.fresh:
+            fresh = columns_of(found.fresh)
+            if table is evidence:
+                self.tables.make_room(self.connection, table, fresh["at_ms"])
+            self.tables.put(self.connection, table, fresh, Clash.KEEP)
 
 
-def _event_values(message: EventMessage) -> dict[str, Any]:
-    return {
-        "seq": message.seq,
-        "kind": message.kind,
-        "camera": message.camera,
-        "at_ms": message.at_ms,
-        "data": json.dumps(message.data),
-    }
-
-
-def _about_device(item: Incoming, now_ms: int) -> dict[str, Any]:
+def _stream_of(item: Incoming) -> str | None:
+    """Return the stream that a message is about, if it is one that counts."""
     message = item.message
-    match message:
-        case StateMessage():
-            values = {"state": message.state, "state_since_ms": message.since_ms, "boot": message.boot}
-            return values | (_sign_of_life(item, now_ms) if message.state != "offline" else {})
-        case BirthMessage():
-            return {"birth": message.model_dump_json(), **_sign_of_life(item, now_ms)}
-        case HealthMessage():
-            return {"health": message.model_dump_json(), **_sign_of_life(item, now_ms)}
-        case _:
-            return {}
-
-
-def _sign_of_life(item: Incoming, now_ms: int) -> dict[str, Any]:
-    """A retained message may be old."""
-    return {} if item.arrived.retain else {"last_seen_ms": now_ms}
-
-
-def _write(connection: Connection, gathered: _Gathered, now_ms: int) -> None:
-    for table, rows in ((rollup, gathered.rollups), (measure, gathered.measures)):
-        if rows:
-            _write_revisions(connection, table, rows)
-    if gathered.events:
-        connection.execute(insert(event).on_conflict_do_nothing(), gathered.events)
-    for stream, ranges in gathered.seqs.items():
-        for first, last in ranges:
-            ledger.add(connection, stream, first, last)
-    for box, values in gathered.devices.items():
-        statement = insert(device).values(site=box.site, device=box.device, **values)
-        key = [device.c.site, device.c.device]
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=key, set_=values)
-            if values
-            else statement.on_conflict_do_nothing()
-        )
-    if gathered.refused:
-        _write_quarantine(connection, gathered.refused, now_ms)
-
-
-def _write_revisions(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    statement = insert(table)
-    key = [column.name for column in table.primary_key]
-    rest = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
-    newer = statement.excluded.revision > table.c.revision
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=rest, where=newer), rows)
-
-
-def _write_quarantine(connection: Connection, refused: Sequence[Refused], now_ms: int) -> None:
-    for item in refused:
-        arrived = item.arrived
-        log.warning("message_quarantined", topic=arrived.topic, reason=item.reason, size_bytes=len(arrived.payload))
-        statement = insert(quarantine).values(
-            digest=hashlib.sha256(arrived.topic.encode() + b"\0" + arrived.payload).hexdigest(),
-            topic=arrived.topic,
-            reason=item.reason,
-            payload=arrived.payload[:QUARANTINE_PAYLOAD_BYTES],
-            size_bytes=len(arrived.payload),
-            encoding=arrived.encoding,
-            times=1,
-            first_ms=now_ms,
-            last_ms=now_ms,
-        )
-        again = {"times": quarantine.c.times + 1, "last_ms": now_ms, "reason": item.reason}
-        connection.execute(statement.on_conflict_do_update(index_elements=["digest"], set_=again))
-    newest = select(quarantine.c.digest).order_by(quarantine.c.last_ms.desc()).limit(QUARANTINE_ROWS)
-    connection.execute(delete(quarantine).where(quarantine.c.digest.not_in(newest)))
+    if isinstance(message, Envelope):
+        return message.stream
+    if isinstance(message, BirthMessage) and not item.arrived.retain and _STREAM.fullmatch(message.stream):
+        return message.stream
+    return None

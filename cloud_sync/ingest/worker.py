@@ -7,7 +7,8 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy import Engine
 
-from cloud_sync.ingest.database import open_database
+from cloud_sync.ingest.committing import answers
+from cloud_sync.ingest.database import DatabaseAwayError, open_database
 from cloud_sync.ingest.session import IngestSession
 from cloud_sync.ingest.settings import IngestSettings
 from cloud_sync.mqtt import SESSION_TAKEN_OVER, Backoff, Closed, Connection, ConnectOptions, Opened, Wake
@@ -36,14 +37,31 @@ def run_ingest(
         on_ready: Called once, when the broker has granted the subscriptions.
 
     Raises:
-        SyncFatalError: The database cannot be opened, or is damaged. A broker that is away is no error: it is tried
-            again.
+        SyncFatalError: The database cannot be opened, or is damaged. A broker or a database server that is away is no
+            error: it is tried again.
     """
-    engine = open_database(settings.database)
+    engine = _open(settings, stop)
+    if engine is None:
+        return
     try:
         IngestWorker(settings, engine, utc_ms=utc_ms).run(stop, on_ready)
     finally:
         engine.dispose()
+
+
+def _open(settings: IngestSettings, stop: threading.Event) -> Engine | None:
+    """Open the database as soon as its server answers; None if ``stop`` came first."""
+    backoff = Backoff(first_s=settings.retry_first_s, most_s=settings.retry_most_s)
+    told = ""
+    while not stop.is_set():
+        try:
+            return open_database(settings.database, settings.database_password_file)
+        except DatabaseAwayError as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning("ingest_waits", reason=told)
+            stop.wait(backoff.delay_s())
+    return None
 
 
 class IngestWorker:
@@ -74,6 +92,7 @@ class IngestWorker:
         self._detail = ""
         self._session: IngestSession | None = None
         self._stored = False  # whether the last connection was of any use
+        self._cannot_store = False  # the database failed, and has stored nothing since
         self._told_ready = False
 
     def run(self, stop: threading.Event, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -92,7 +111,9 @@ class IngestWorker:
             if closed.detail != self._detail:
                 log.warning("ingest_offline", reason=closed.detail)
                 self._detail = closed.detail
-            stop.wait(self._backoff.delay_s())
+            # Without its database a worker takes no messages: the broker has others to give them to.
+            while not stop.wait(self._backoff.delay_s()) and self._cannot_store and not answers(self._engine):
+                pass
 
     def _connect_once(self, stop: threading.Event, on_ready: Callable[[], None]) -> Closed:
         options = ConnectOptions(
@@ -114,8 +135,9 @@ class IngestWorker:
             return Closed("stopped", None)
         finally:
             connection.close(goodbye=True)
-            self._stored = self._session is not None and self._session.stored
-            self._session = None
+            session, self._session = self._session, None
+            self._stored = session is not None and session.stored
+            self._cannot_store |= session is not None and session.cannot_store
 
     def _round(self, connection: Connection, on_ready: Callable[[], None]) -> Closed | None:
         """Wait for something to happen, and do what follows from it; return the end, if it came."""
@@ -131,17 +153,25 @@ class IngestWorker:
         if session is None:
             return None
         session.step(self._now_s(), self._utc_ms())
+        self._tell_storing(session)
         return Closed(session.failure, None) if session.failure else None
 
     def _tell_ready(self, session: IngestSession, on_ready: Callable[[], None]) -> None:
         if not session.ready:
             return
         session.ready = False
-        self._detail = ""
-        log.info("ingest_ready", broker=str(self._settings.broker.address), client_id=self._settings.client_id)
+        if not self._cannot_store:
+            self._detail = ""
+            log.info("ingest_ready", broker=str(self._settings.broker.address), client_id=self._settings.client_id)
         if not self._told_ready:
             self._told_ready = True
             on_ready()
+
+    def _tell_storing(self, session: IngestSession) -> None:
+        if self._cannot_store and session.stored:
+            self._cannot_store = False
+            self._detail = ""
+            log.info("ingest_stores_again", database=self._engine.url.render_as_string(hide_password=True))
 
     def _explain(self, closed: Closed) -> Closed:
         if closed.code != SESSION_TAKEN_OVER:

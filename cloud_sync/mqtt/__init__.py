@@ -5,6 +5,7 @@ from cloud_sync.mqtt.connection import SESSION_TAKEN_OVER, Connection, ConnectOp
 from cloud_sync.mqtt.events import Arrived, Closed, Delivered, Opened, Subscribed
 from cloud_sync.mqtt.outgoing import Outgoing
 from cloud_sync.mqtt.settings import Address, BrokerSettings
+from cloud_sync.mqtt.tcp import Traffic
 from cloud_sync.mqtt.wake import Wake
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "Opened",
     "Outgoing",
     "Subscribed",
+    "Traffic",
     "Wake",
 ]

@@ -3,7 +3,7 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from cloud_sync.errors import SyncFatalError
@@ -48,7 +48,8 @@ class BrokerSettings:
     """How to reach a broker.
 
     Without ``ca_file``, ``mqtts`` trusts the certificate authorities of the system. ``cert_file`` and ``key_file``
-    belong together. The first line of ``password_file`` is the password.
+    belong together. The first line of ``password_file`` is the password. ``protocol`` "3.1.1" is for brokers that know
+    no MQTT 5: no reasons, no limits told, no properties.
     """
 
     url: str
@@ -57,7 +58,8 @@ class BrokerSettings:
     ca_file: Path | None = None
     cert_file: Path | None = None
     key_file: Path | None = None
-    keepalive_s: int = 15
+    protocol: Literal["5", "3.1.1"] = "5"
+    keepalive_s: int = 15  # silence after which the broker is asked; it has as long again to answer, at most 10 s
     connect_timeout_s: float = 10.0
 
     def __post_init__(self) -> None:

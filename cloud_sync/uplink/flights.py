@@ -72,10 +72,51 @@ class Flight:
         return self.first > 0 and not self.confirmed
 
 
+ALARM_PLACE_FROM = 4
+"""A window of so many messages keeps one place for an alarm; smaller ones need all they have."""
+
+
+class ByteWindow:
+    """How many bytes may be on their way to the broker: enough to fill the link, and few enough not to queue in it.
+
+    What lies in buffers cannot be overtaken: an alarm waits behind it. So the window grows while PUBACKs come soon,
+    and shrinks when they take longer than the link itself needs. Outlives connections.
+    """
+
+    TARGET_S = 1.5
+    """Longest that bytes should queue, beyond the time that one message takes on the idle link."""
+
+    def __init__(self, *, least: int, most: int) -> None:
+        """Start with the least: nothing is known of the link yet.
+
+        Args:
+            least: Never fewer bytes than these; two messages, or the link idles while one is acknowledged.
+            most: Never more.
+        """
+        self._least = least
+        self._most = most
+        self._base_s = float("inf")
+        self.size_bytes = least
+
+    def delivered(self, size_bytes: int, took_s: float) -> None:
+        """Take note of a message that had its PUBACK after so long."""
+        self._base_s = min(self._base_s, took_s)
+        queued_s = took_s - self._base_s
+        if queued_s > self.TARGET_S:
+            self.size_bytes = max(self._least, self.size_bytes - size_bytes)
+        elif queued_s < self.TARGET_S / 2:
+            self.size_bytes = min(self._most, self.size_bytes + size_bytes)
+
+    def new_link(self) -> None:
+        """Forget how long the link needs: it may be another one now, and begin as one that is not known."""
+        self._base_s = float("inf")
+        self.size_bytes = self._least
+
+
 class Flights:
     """The messages of one connection: packet ids mean nothing beyond it."""
 
-    def __init__(self, pace: Pace, *, window: int, window_bytes: int) -> None:
+    def __init__(self, pace: Pace, *, window: int, window_bytes: ByteWindow) -> None:
         """Start with none.
 
         Args:
@@ -87,12 +128,18 @@ class Flights:
         self._window = window
         self._window_bytes = window_bytes
         self._handed: dict[int, Flight] = {}
-        self._delivered: list[Flight] = []  # wait for the cloud, oldest PUBACK first
+        self._handed_bytes = 0
+        self._delivered: dict[int, Flight] = {}  # wait for the cloud, by first seq, oldest PUBACK first
+        self._awaiting = 0  # of those handed over, how many await the cloud
 
     def has_room(self) -> bool:
         """Tell whether the broker may be handed one more message of any kind."""
-        size_bytes = sum(flight.size_bytes for flight in self._handed.values())
-        return len(self._handed) < self._window and size_bytes < self._window_bytes
+        places = self._window - (self._window >= ALARM_PLACE_FROM)
+        return len(self._handed) < places and self._handed_bytes < self._window_bytes.size_bytes
+
+    def has_room_for_alarm(self) -> bool:
+        """Tell the same for what may not wait for bytes that are on their way."""
+        return len(self._handed) < self._window
 
     def may_send_data(self) -> bool:
         """Tell whether one more message may wait for the cloud."""
@@ -105,44 +152,78 @@ class Flights:
     @property
     def unconfirmed(self) -> int:
         """Return how many messages with rows of the outbox are not confirmed."""
-        return len(self._delivered) + sum(flight.awaits_cloud for flight in self._handed.values())
+        return len(self._delivered) + self._awaiting
 
     @property
     def handed(self) -> int:
         """Return how many messages have no PUBACK."""
         return len(self._handed)
 
+    @property
+    def handed_bytes(self) -> int:
+        """Return the size of these."""
+        return self._handed_bytes
+
     def oldest_handed_s(self) -> float | None:
         """Return when the oldest message without PUBACK was handed over."""
-        return min((flight.handed_at_s for flight in self._handed.values()), default=None)
+        return next((flight.handed_at_s for flight in self._handed.values()), None)
+
+    def largest_handed(self) -> int:
+        """Return the size of the largest message without PUBACK."""
+        return max((flight.size_bytes for flight in self._handed.values()), default=0)
 
     def add(self, mid: int, flight: Flight) -> None:
         """Remember a message that was handed to the broker."""
         self._handed[mid] = flight
+        self._handed_bytes += flight.size_bytes
+        self._awaiting += flight.awaits_cloud
 
-    def delivered(self, mid: int, now_s: float) -> Flight | None:
-        """Take note of a PUBACK; return its message."""
+    def delivered(self, mid: int, now_s: float, *, good: bool = True) -> Flight | None:
+        """Take note of a PUBACK; return its message. Where it is not ``good`` nobody will answer for it."""
         flight = self._handed.pop(mid, None)
-        if flight is not None and flight.awaits_cloud:
-            flight.delivered_at_s = now_s
-            self._delivered.append(flight)
+        if flight is None:
+            return None
+        self._handed_bytes -= flight.size_bytes
+        self._window_bytes.delivered(flight.size_bytes, now_s - flight.handed_at_s)
+        if flight.awaits_cloud:
+            self._awaiting -= 1
+            if good:
+                flight.delivered_at_s = now_s
+                self._delivered[flight.first] = flight
         return flight
 
     def confirm(self, through: int, ranges: Sequence[tuple[int, int]]) -> None:
         """Take note that rows are safe: all up to ``through``, and ``ranges``, both ends included."""
-        covered = [(1, through), *ranges]
+        covered = [(1, through), *ranges] if through else ranges
         before = self.unconfirmed
-        for flight in (*self._handed.values(), *self._delivered):
+        for flight in (*self._handed.values(), *self._delivered.values()):
             # Mostly there is one range, sometimes a few dozen. A cloud's answer may come before the PUBACK.
-            flight.confirmed |= any(first <= flight.first and flight.last <= last for first, last in covered)
-        self._delivered = [flight for flight in self._delivered if not flight.confirmed]
+            if flight.awaits_cloud and any(first <= flight.first and flight.last <= last for first, last in covered):
+                flight.confirmed = True
+                if self._delivered.pop(flight.first, None) is None:
+                    self._awaiting -= 1
         self._pace.confirmed(before - self.unconfirmed)
+
+    def confirm_one(self, flight: Flight) -> None:
+        """Take note that the broker's word is enough for a message whose PUBACK has come."""
+        flight.confirmed = True
+        if self._delivered.pop(flight.first, None) is not None:
+            self._pace.confirmed(1)
+
+    def forget(self, flight: Flight) -> None:
+        """Wait no longer for a message whose PUBACK has come: it is to be sent again by another rule."""
+        self._delivered.pop(flight.first, None)
 
     def overdue(self, now_s: float) -> list[Flight]:
         """Forget and return the messages that the cloud has not answered in time: they are to be sent again."""
         since_s = now_s - self._pace.timeout_s
-        late = [flight for flight in self._delivered if flight.delivered_at_s <= since_s]
+        late = []
+        for flight in self._delivered.values():
+            if flight.delivered_at_s > since_s:
+                break
+            late.append(flight)
+        for flight in late:
+            del self._delivered[flight.first]
         if late:
-            self._delivered = [flight for flight in self._delivered if flight.delivered_at_s > since_s]
             self._pace.silence()
         return late

@@ -7,7 +7,18 @@ from pydantic import ValidationError
 
 from cloud_sync.mqtt import Outgoing
 from cloud_sync.outbox import Entry
-from cloud_sync.wire import Box, Channel, Envelope, EventMessage, RollupMessage, columns_of, encode, measure_columns_of
+from cloud_sync.wire import (
+    MESSAGE_OF_CHANNEL,
+    Box,
+    Channel,
+    Encoded,
+    Envelope,
+    RollupMessage,
+    columns_of,
+    encode,
+    encode_json,
+    measure_columns_of,
+)
 
 
 class UnsendableError(Exception):
@@ -39,31 +50,40 @@ def pack(box: Box, stream: str, entries: Sequence[Entry], *, max_packet_bytes: i
     """
     channel = entries[0].channel
     try:
-        message = _message(stream, entries)
+        encoded = _joined(stream, entries) if channel is Channel.ROLLUP else _alone(stream, entries[0])
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(part) for part in first["loc"]) or "message"
         raise UnsendableError(f"not a valid {channel}: {where}: {first['msg']}") from None
     except (ValueError, TypeError, KeyError) as error:
         raise UnsendableError(f"not a valid {channel}: {error}") from None
-    outgoing = Outgoing(box.topic(channel), encode(message))
+    outgoing = Outgoing(box.topic(channel), encoded)
     size_bytes = outgoing.packet_bytes()
     if size_bytes > max_packet_bytes:
         raise UnsendableError(f"a packet of {size_bytes} bytes, where {max_packet_bytes} are allowed")
     return Parcel(channel, entries[0].seq, entries[-1].seq, outgoing, size_bytes)
 
 
-def _message(stream: str, entries: Sequence[Entry]) -> Envelope:
+def _joined(stream: str, entries: Sequence[Entry]) -> Encoded:
     first = entries[0]
-    if first.channel is Channel.ROLLUP:
-        measures = [row for entry in entries for row in entry.measures()]
-        return RollupMessage(
-            stream=stream,
-            seq=first.seq,
-            count=len(entries),
-            boot=first.boot,
-            columns=columns_of(row for entry in entries for row in entry.rows()),
-            measures=measure_columns_of(measures) if measures else None,
-        )
-    fields = {**first.fields(), "stream": stream, "seq": first.seq, "boot": first.boot}
-    return EventMessage.model_validate(fields)
+    measures = [row for entry in entries for row in entry.measures()]
+    message = RollupMessage(
+        stream=stream,
+        seq=first.seq,
+        count=len(entries),
+        boot=first.boot,
+        columns=columns_of(row for entry in entries for row in entry.rows()),
+        measures=measure_columns_of(measures) if measures else None,
+    )
+    return encode(message)
+
+
+def _alone(stream: str, entry: Entry) -> Encoded:
+    """Put the envelope in front of the body as it is stored: to read and write it anew would double the work."""
+    envelope = f'{{"v":1,"stream":"{stream}","seq":{entry.seq},"boot":{entry.boot},'
+    plain = envelope.encode() + entry.body.lstrip().removeprefix(b"{")
+    message = MESSAGE_OF_CHANNEL[entry.channel].model_validate_json(plain)
+    assert isinstance(message, Envelope)
+    if (message.stream, message.seq, message.boot) != (stream, entry.seq, entry.boot):
+        raise ValueError("the body has an envelope of its own")
+    return encode_json(plain)

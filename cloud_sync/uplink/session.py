@@ -1,20 +1,24 @@
 """One connection of the uplink, from CONNACK to its end."""
 
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass, field
 
 import structlog
 
 from cloud_sync.mqtt import Arrived, Connection, Delivered, Event, Opened, Outgoing, Subscribed
 from cloud_sync.outbox import Outbox
+from cloud_sync.uplink.acks import AckReader
 from cloud_sync.uplink.announcer import Announcer
+from cloud_sync.uplink.budget import Budget
+from cloud_sync.uplink.claim import Claim, Standing
+from cloud_sync.uplink.contact import ONLY_ALARMS, Permit
 from cloud_sync.uplink.feed import Feed
-from cloud_sync.uplink.flights import Flight, Flights, Pace
-from cloud_sync.uplink.parcel import UnsendableError, pack
+from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
+from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
+from cloud_sync.uplink.parking import Parking
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
-from cloud_sync.wire import DATA_CHANNELS, AckMessage, Channel, WireError, decode
+from cloud_sync.wire import Channel, StateMessage, WireError, decode
 
 log = structlog.get_logger()
 
@@ -22,16 +26,24 @@ LOOK_EVERY_S = 5.0
 """The outbox is looked at this often even if nobody says that there is news."""
 NO_SUBSCRIBERS = 0x10
 REFUSED = 0x80
+NEVER = 0x99
+"""The one PUBACK reason that can never become better: payload format invalid. What is too large ends the connection."""
 
 
 @dataclass(slots=True)
-class Totals:
+class Lasting:
     """What outlives a connection."""
 
+    pace: Pace
+    window_bytes: ByteWindow
+    parking: Parking
+    settler: Settler
+    budget: Budget
+    max_packet_bytes: int
+    newest_seq: int  # no ack can honestly go beyond: sent by us, or there when we started
     sent_messages: int = 0
     sent_bytes: int = 0
     confirmations: int = 0  # of messages with rows
-    newest_seq: int = 0  # no ack can honestly go beyond: sent by us, or there when we started
     complaints: dict[Channel, str] = field(default_factory=dict)  # what the broker said last, where it was bad
 
 
@@ -46,77 +58,139 @@ class Session:
         settings: UplinkSettings,
         announcer: Announcer,
         outbox: Outbox,
-        settler: Settler,
-        pace: Pace,
-        totals: Totals,
+        lasting: Lasting,
         now_s: float,
     ) -> None:
-        """Subscribe to the own acks, and make birth and state the first messages."""
+        """Subscribe to the own acks and the own state, and ask whether the name is free."""
         self.failure = ""
+        self.remint = ""  # why the cloud wants a new stream
         self._connection = connection
         self._settings = settings
         self._announcer = announcer
         self._stream = outbox.stream
-        self._settler = settler
-        self._totals = totals
-        self._max_packet_bytes = min(opened.max_packet_bytes, settings.max_packet_bytes)
+        self._last = lasting
+        self._max_packet_bytes = min(opened.max_packet_bytes, lasting.max_packet_bytes)
         window = min(settings.window, opened.receive_maximum)
-        self._flights = Flights(pace, window=window, window_bytes=settings.window_bytes)
-        self._pace = pace
-        self._feed = Feed(outbox, join_bytes=settings.join_bytes)
-        self._announcements: deque[tuple[Channel, Outgoing]] = deque()  # bounded: these two, and one health message
-        self._announcements.append((Channel.BIRTH, announcer.birth_message()))
-        self._announcements.append((Channel.STATE, announcer.state_message("online")))
-        self._health_due_s = now_s
-        self._look_due_s = now_s
-        self._delivered_at_s = now_s
-        self._acks_refused: Counter[str] = Counter()
-        totals.complaints.clear()
-        connection.subscribe(announcer.box.topic(Channel.ACK))
+        self._flights = Flights(lasting.pace, window=window, window_bytes=lasting.window_bytes)
+        self._feed = Feed(outbox, join_bytes=settings.join_bytes, last_seq=outbox.last_seq())
+        self._acks = AckReader(self._stream)
+        self._announcements: deque[tuple[Channel, Outgoing]] = deque()  # bounded: each kind at most once
+        self._permit = Permit(ONLY_ALARMS)
+        self._born = self._leaving = False
+        self._health_due_s = self._look_due_s = self._delivered_at_s = now_s
+        lasting.complaints.clear()
+        lasting.parking.new_connection()
+        lasting.window_bytes.new_link()
+        self._claim = Claim(announcer.instance, answer_s=settings.claim_answer_s, now_s=now_s)
+        self._acks_mid = connection.subscribe(announcer.box.topic(Channel.ACK))
+        connection.subscribe(announcer.box.topic(Channel.STATE))
+        self._announcements.append((Channel.STATE, announcer.claim_message()))
 
     @property
     def in_flight(self) -> int:
         """Return how many messages with rows are sent and not confirmed."""
         return self._flights.unconfirmed
 
+    @property
+    def holds_name(self) -> bool:
+        """Tell whether this box is online for all to see."""
+        return self._claim.standing is Standing.HOLDS
+
+    @property
+    def refused(self) -> bool:
+        """Tell whether another box is online under the same name."""
+        return self._claim.standing is Standing.REFUSED
+
     def handle(self, event: Event, now_s: float) -> None:
         """Take note of what happened on the connection."""
         match event:
             case Delivered():
                 self._on_delivered(event, now_s)
-            case Arrived():
-                self._on_arrived(event)
-            case Subscribed(refused=refused) if refused:
+            case Arrived(topic=topic) if topic == self._announcer.box.topic(Channel.ACK):
+                self._on_ack(event)
+            case Arrived(topic=topic) if topic == self._announcer.box.topic(Channel.STATE):
+                self._on_state(event, now_s)
+            case Subscribed(mid=mid, refused=refused) if refused and mid == self._acks_mid:
                 self.failure = f"the broker does not let this box subscribe to its acks: {', '.join(refused)}"
+            case Subscribed(refused=refused) if refused:
+                log.warning("twins_go_unnoticed", reason="no subscription to the own state", refused=refused)
             case _:
                 pass
 
-    def step(self, now_s: float, *, news: bool) -> None:
-        """Send what is due and fits; ``news`` says that entries may have been added."""
+    def step(self, now_s: float, permit: Permit, *, news: bool) -> None:
+        """Send what is due, is permitted and fits; ``news`` says that entries may have been added."""
+        self._permit = permit
+        if self._outdated():
+            self.failure = "the outbox has begun a new stream"
+            return
         if news or now_s >= self._look_due_s:
             self._feed.news()
             self._look_due_s = now_s + LOOK_EVERY_S
         self._look_for_silence(now_s)
-        if now_s >= self._health_due_s:
-            self._announce_health(now_s)
-        self._send(now_s)
+        if self._leaving:
+            return  # our own last words come back to us: they are not to be contradicted
+        self._look_at_claim(now_s)
+        with self._connection.together():
+            while self._announcements and self._flights.has_room_for_alarm():
+                self._hand_over(*self._announcements.popleft(), now_s)
+            if self.holds_name:
+                self._send(now_s)
 
-    def say_offline(self, now_s: float) -> bool:
+    def say_last(self, message: Outgoing, now_s: float) -> bool:
         """Send the last message of a clean end, if there is room for it; return whether."""
-        if not self._flights.has_room():
+        if not self._flights.has_room_for_alarm():
             return False
-        self._hand_over(Channel.STATE, self._announcer.state_message("offline"), now_s)
+        self._leaving = True
+        self._hand_over(Channel.STATE, message, now_s)
         return True
 
     def all_delivered(self) -> bool:
         """Tell whether the broker has all that was sent."""
         return self._flights.handed == 0
 
+    def largest_handed(self) -> int:
+        """Return the size of the largest packet that the broker has not acknowledged."""
+        return self._flights.largest_handed()
+
+    def _outdated(self) -> bool:
+        """Tell whether the entries have other numbers by now: then nothing may be sent or settled by the old ones."""
+        return self._announcer.outbox.stream != self._stream
+
+    def _look_at_claim(self, now_s: float) -> None:
+        standing = self._claim.look(now_s)
+        if standing is Standing.REFUSED:
+            box = self._announcer.box
+            self.failure = (
+                f"another box is online as {box.site}/{box.device} (run {self._claim.twin[:8]}): "
+                "give each box a site and device name of its own"
+            )
+        elif standing is Standing.ASKING and self._claim.must_answer:
+            self._announce(Channel.STATE, self._announcer.claim_message())
+        elif standing is Standing.HOLDS:
+            self._introduce(now_s)
+        self._claim.must_answer = False
+
+    def _introduce(self, now_s: float) -> None:
+        """Say who is here: once, and again where somebody asks or says otherwise."""
+        everything = Channel.EVENT in self._permit.channels  # not for an alarm alone, in the night or beyond the budget
+        if not self._born and everything:
+            self._announce(Channel.BIRTH, self._announcer.birth_message())
+        if (not self._born and everything) or self._claim.must_answer or not self._claim.told:
+            self._announce(Channel.STATE, self._announcer.state_message("online"))
+            self._claim.told = True
+        self._born |= everything
+        if Channel.HEALTH in self._permit.channels and now_s >= self._health_due_s:
+            self._health_due_s = now_s + self._settings.health_every_s
+            expiry_s = max(1, round(3 * self._settings.health_every_s))
+            self._announce(Channel.HEALTH, self._announcer.health_message(expiry_s=expiry_s))
+
+    def _announce(self, channel: Channel, message: Outgoing) -> None:
+        if all(waiting is not channel for waiting, _ in self._announcements):
+            self._announcements.append((channel, message))
+
     def _send(self, now_s: float) -> None:
-        while self._announcements and self._flights.has_room():
-            self._hand_over(*self._announcements.popleft(), now_s)
-        while self._flights.has_room() and self._settler.takes_more():
-            entries = self._feed.take(self._channels_now())
+        while self._last.settler.takes_more():
+            entries = self._feed.take(self._channels_now(now_s))
             if not entries:
                 return
             try:
@@ -125,32 +199,35 @@ class Session:
                 if len(entries) > 1:
                     self._feed.split(entries)
                 else:
-                    self._settler.quarantine(entries[0].seq, str(error))
+                    self._last.settler.quarantine(entries[0].seq, str(error))
                 continue
-            self._feed.went()
-            self._totals.newest_seq = max(self._totals.newest_seq, parcel.last)
-            self._hand_over(parcel.channel, parcel.message, now_s, first=parcel.first, last=parcel.last)
+            self._feed.went(parcel.size_bytes)
+            self._last.newest_seq = max(self._last.newest_seq, parcel.last)
+            self._last.budget.sent_data(parcel.size_bytes)
+            self._last.parking.sent(parcel.channel)
+            self._hand_over(parcel.channel, parcel.message, now_s, parcel)
 
-    def _channels_now(self) -> Sequence[Channel]:
-        if self._flights.may_send_data():
-            return DATA_CHANNELS
-        return (Channel.ALARM,) if self._flights.may_send_urgent() else ()
+    def _channels_now(self, now_s: float) -> list[Channel]:
+        if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
+            return []
+        everything = self._flights.has_room() and self._flights.may_send_data()
+        affordable = self._last.budget.channels(self._flights.handed_bytes) if everything else ONLY_ALARMS
+        permitted = set(self._permit.channels).intersection(affordable)
+        return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
 
-    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, *, first: int = 0, last: int = 0) -> None:
+    def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, parcel: Parcel | None = None) -> None:
         mid = self._connection.publish(message)
-        self._flights.add(mid, Flight(channel, first, last, message.packet_bytes(), now_s))
-        self._totals.sent_messages += 1
-        self._totals.sent_bytes += len(message.encoded.payload)
-
-    def _announce_health(self, now_s: float) -> None:
-        self._health_due_s = now_s + self._settings.health_every_s
-        if all(channel is not Channel.HEALTH for channel, _ in self._announcements):
-            expiry_s = max(1, round(3 * self._settings.health_every_s))
-            self._announcements.append((Channel.HEALTH, self._announcer.health_message(expiry_s=expiry_s)))
+        if parcel is None:
+            flight = Flight(channel, 0, 0, message.packet_bytes(), now_s)
+        else:
+            flight = Flight(channel, parcel.first, parcel.last, parcel.size_bytes, now_s)
+        self._flights.add(mid, flight)
+        self._last.sent_messages += 1
+        self._last.sent_bytes += len(message.encoded.payload)
 
     def _look_for_silence(self, now_s: float) -> None:
         late = self._flights.overdue(now_s)
-        if late and self._pace.silences == 1:
+        if late and self._last.pace.silences == 1:
             log.warning("cloud_silent", messages=len(late))
         for flight in late:
             self._feed.again(flight.channel, flight.first, flight.last)
@@ -161,54 +238,74 @@ class Session:
 
     def _on_delivered(self, event: Delivered, now_s: float) -> None:
         self._delivered_at_s = now_s
-        flight = self._flights.delivered(event.mid, now_s)
+        flight = self._flights.delivered(event.mid, now_s, good=event.code < REFUSED)
         if flight is None:
             return
         self._note_complaint(flight, event)
-        if self._settings.confirm == "broker" and event.code == 0 and flight.first:
-            self._confirm(0, [(flight.first, flight.last)])
+        if not flight.awaits_cloud:
+            return
+        if event.code == NEVER:
+            self._reject(flight, event.text)
+        elif event.code >= REFUSED:
+            self._retry(flight, now_s)
+        elif self._settings.confirm == "broker" and event.code == NO_SUBSCRIBERS:
+            self._flights.forget(flight)
+            self._retry(flight, now_s)
+        else:
+            self._last.parking.accepted(flight.channel)
+            if self._settings.confirm == "broker" and event.code == 0:
+                self._flights.confirm_one(flight)
+                self._last.confirmations += 1
+                self._last.settler.confirm(0, [(flight.first, flight.last)])
+
+    def _reject(self, flight: Flight, why: str) -> None:
+        """Lay one entry aside that the broker will never take; of several, find out which."""
+        if flight.first == flight.last:
+            self._last.settler.quarantine(flight.first, f"the broker refuses it for good: {why}")
+            return
+        middle = (flight.first + flight.last) // 2
+        self._feed.again(flight.channel, flight.first, middle)
+        self._feed.again(flight.channel, middle + 1, flight.last)
+
+    def _retry(self, flight: Flight, now_s: float) -> None:
+        self._last.parking.refused(flight.channel, now_s)
+        self._feed.again(flight.channel, flight.first, flight.last)
 
     def _note_complaint(self, flight: Flight, event: Delivered) -> None:
         nobody = event.code == NO_SUBSCRIBERS and flight.first > 0
-        if nobody:
-            self._pace.nobody()
-        elif event.code < REFUSED:
-            self._totals.complaints.pop(flight.channel, None)
+        if nobody and self._settings.confirm == "cloud":
+            self._last.pace.nobody()
+        elif not nobody and event.code < REFUSED:
+            self._last.complaints.pop(flight.channel, None)
             return
         topic = self._announcer.box.topic(flight.channel)
         complaint = f"nobody is subscribed to {topic} yet" if nobody else f"the broker refuses {topic}: {event.text}"
-        if self._totals.complaints.get(flight.channel) != complaint:
+        if self._last.complaints.get(flight.channel) != complaint:
             log.warning("broker_complains", detail=complaint)
-            self._totals.complaints[flight.channel] = complaint
+            self._last.complaints[flight.channel] = complaint
 
-    def _on_arrived(self, event: Arrived) -> None:
-        if event.topic != self._announcer.box.topic(Channel.ACK):
-            return
+    def _on_state(self, event: Arrived, now_s: float) -> None:
         try:
-            ack = decode(Channel.ACK, event.payload, event.encoding)
-        except WireError as error:
-            self._refuse_ack("it is none", error=str(error))
+            state = decode(Channel.STATE, event.payload, event.encoding)
+        except WireError:
+            return  # an empty one that clears what is retained, or somebody's mistake: nothing that decides a name
+        assert isinstance(state, StateMessage)
+        twin = self._claim.twin
+        self._claim.heard(state, retained=event.retain, now_s=now_s)
+        if self.holds_name and self._claim.twin != twin:
+            log.warning("twin_turned_away", run=self._claim.twin[:8], stream=state.stream)
+
+    def _on_ack(self, event: Arrived) -> None:
+        ack = self._acks.read(event, newest_seq=self._last.newest_seq)
+        if ack is None or self._settings.confirm != "cloud" or self._outdated():
             return
-        assert isinstance(ack, AckMessage)
-        last = max([ack.through, *(last for _, last in ack.ranges)])
-        if ack.stream != self._stream:
-            self._refuse_ack("it is for another stream", stream=ack.stream)
-        elif last > self._totals.newest_seq:
-            # The database is older than what the cloud has of it, as after restoring a backup.
-            self._refuse_ack("it covers what was never sent", seq=last, sent=self._totals.newest_seq)
-        elif self._settings.confirm == "cloud":
-            self._confirm(ack.through, list(ack.ranges))
-
-    def _refuse_ack(self, reason: str, **about: str | int) -> None:
-        """Log the first of each kind in a connection; whoever sends wrong acks sends many."""
-        self._acks_refused[reason] += 1
-        if self._acks_refused[reason] == 1:
-            log.warning("ack_refused", reason=reason, **about)
-
-    def _confirm(self, through: int, ranges: list[tuple[int, int]]) -> None:
-        before, silences = self._flights.unconfirmed, self._pace.silences
-        self._flights.confirm(through, ranges)
-        if silences and not self._pace.silences:
+        if ack.remint is not None:
+            self.remint = ack.remint or "no reason given"
+            self.failure = f"the cloud asks for a new stream: {self.remint}"
+            return
+        before, silences = self._flights.unconfirmed, self._last.pace.silences
+        self._flights.confirm(ack.through, list(ack.ranges))
+        if silences and not self._last.pace.silences:
             log.info("cloud_answers_again", silences=silences)
-        self._totals.confirmations += before - self._flights.unconfirmed
-        self._settler.confirm(through, ranges)
+        self._last.confirmations += before - self._flights.unconfirmed
+        self._last.settler.confirm(ack.through, list(ack.ranges))

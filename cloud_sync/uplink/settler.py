@@ -12,6 +12,8 @@ from cloud_sync.ranges import merge
 log = structlog.get_logger()
 
 RETRY_S = 1.0
+REST_S = 0.1
+"""Between two writes: what is confirmed meanwhile goes into one, which is kinder to the disk and to who else writes."""
 RANGES_AT_ONCE = 500
 """Ranges in one transaction: the writer has others to serve."""
 QUARANTINE_AT_ONCE = 100
@@ -36,7 +38,7 @@ class Settler:
         self._running: Future[Any] | None = None
         self._settling: tuple[int, list[tuple[int, int]]] = (0, [])
         self._quarantining: int | None = None
-        self._retry_at_s = 0.0
+        self._retry_at_s = self._rested_at_s = 0.0
         self._failures = 0
         self.settled_through = outbox.settled_through()
         self.quarantined = 0
@@ -55,16 +57,29 @@ class Settler:
         """Let one entry be moved aside."""
         self._aside[seq] = reason
 
-    def step(self, now_s: float) -> None:
-        """Look how the last write ended, and start the next; quick."""
+    @property
+    def idle(self) -> bool:
+        """Tell whether no write is under way. A settle may take several transactions, others between them."""
+        return self._running is None or self._running.done()
+
+    def forget(self) -> None:
+        """Forget what is due: the entries have, or will have, other numbers; what is settled is counted anew."""
+        self._through, self._ranges, self._settling = 0, [], (0, [])
+        self._aside.clear()
+        self.settled_through = self._outbox.settled_through()
+
+    def step(self, now_s: float, *, hurry: bool = False) -> None:
+        """Look how the last write ended, and start the next; quick. ``hurry``: without the rest between two writes."""
         if self._running is not None:
             if not self._running.done():
                 return
             self._finish(self._running.exception(), now_s)
-        if now_s < self._retry_at_s:
+        if now_s < self._retry_at_s or (now_s < self._rested_at_s and not (hurry or self._aside)):
             return
         try:
             self._start()
+            if self._running is not None:
+                self._rested_at_s = now_s + REST_S
         except BusyError as error:
             self._fail(error, now_s)
 
@@ -96,7 +111,7 @@ class Settler:
             log.info("outbox_settles_again", failures=self._failures)
             self._failures = 0
         if seq is not None:
-            log.warning("entry_quarantined", seq=seq, reason=self._aside.pop(seq))
+            log.warning("entry_quarantined", seq=seq, reason=self._aside.pop(seq, ""))
             self.quarantined += 1
         self.settled_through = self._outbox.settled_through()
 

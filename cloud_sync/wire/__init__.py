@@ -1,6 +1,14 @@
 """The contract of both ends: topics, messages, encodings."""
 
-from cloud_sync.wire.encoding import CONTENT_TYPE, ENCODING_PROPERTY, MESSAGE_OF_CHANNEL, Encoded, decode, encode
+from cloud_sync.wire.encoding import (
+    CONTENT_TYPE,
+    ENCODING_PROPERTY,
+    MESSAGE_OF_CHANNEL,
+    Encoded,
+    decode,
+    encode,
+    encode_json,
+)
 from cloud_sync.wire.errors import WireError
 from cloud_sync.wire.messages import (
     AckMessage,
@@ -61,6 +69,7 @@ __all__ = [
     "columns_of",
     "decode",
     "encode",
+    "encode_json",
     "measure_columns_of",
     "measure_rows_of",
     "parse_topic",

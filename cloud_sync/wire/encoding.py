@@ -3,6 +3,7 @@
 The user property ``content-encoding`` says ``zlib`` where the payload is compressed.
 """
 
+import re
 import zlib
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ CONTENT_TYPE = "application/json"
 ENCODING_PROPERTY = "content-encoding"
 ZLIB = "zlib"
 ZLIB_FIRST_BYTE = b"\x78"
+
+_NUL_ESCAPE = b"\\u0000"
+_NUL = re.compile(
+    rb"(?<!\\)(?:\\\\)*\\u0000"
+)  # behind an odd number of backslashes: else it is a backslash and five more
 
 COMPRESS_ABOVE_BYTES = 1024
 MAX_DECODED_BYTES = 16 * 1024 * 1024
@@ -53,8 +59,21 @@ class Encoded:
 
 
 def encode(message: Message) -> Encoded:
-    """Return the bytes of a message."""
-    plain = message.model_dump_json(by_alias=True, exclude_defaults=False).encode()
+    """Return the bytes of a message.
+
+    Raises:
+        WireError: A text in it has the character NUL.
+    """
+    return encode_json(message.model_dump_json(by_alias=True, exclude_defaults=False).encode())
+
+
+def encode_json(plain: bytes) -> Encoded:
+    """Return the bytes of a message that is JSON already.
+
+    Raises:
+        WireError: A text in it has the character NUL.
+    """
+    _refuse_nul(plain)
     if len(plain) <= COMPRESS_ABOVE_BYTES:
         return Encoded(plain, None)
     return Encoded(zlib.compress(plain, level=9), ZLIB)
@@ -64,18 +83,27 @@ def decode(channel: Channel, payload: bytes, encoding: str | None = None) -> Mes
     """Return the message of a payload; its type is that of the channel (``MESSAGE_OF_CHANNEL``).
 
     Raises:
-        WireError: The bytes are not such a message: unknown encoding, broken or oversized zlib, no JSON, wrong fields.
+        WireError: The bytes are not such a message: unknown encoding, broken or oversized zlib, no JSON, wrong fields,
+            the character NUL.
     """
     if encoding not in (None, ZLIB):
         raise WireError(f"content-encoding {encoding[:40]!r} is not known; known: {ZLIB}")
     # MQTT 3.1.1 has no user properties: there the first byte tells, which in JSON is never this one.
     plain = _inflate(payload) if encoding == ZLIB or payload[:1] == ZLIB_FIRST_BYTE else payload
     try:
-        return MESSAGE_OF_CHANNEL[channel].model_validate_json(plain)
+        message = MESSAGE_OF_CHANNEL[channel].model_validate_json(plain)
+        _refuse_nul(plain)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "message"
         raise WireError(f"{channel}: {where}: {first['msg']} ({error.error_count()} problems)") from None
+    return message
+
+
+def _refuse_nul(plain: bytes) -> None:
+    """JSON can say NUL only by its escape. PostgreSQL has no text with it: it must not leave the box."""
+    if _NUL_ESCAPE in plain and _NUL.search(plain):
+        raise WireError("a text has the character NUL in it, which no database of ours can hold")
 
 
 def _inflate(payload: bytes) -> bytes:

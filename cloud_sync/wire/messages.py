@@ -154,7 +154,7 @@ class ShedMessage(Envelope):
     count: Literal[1] = 1
 
     at_ms: Moment
-    channel: Literal["event", "rollup", "evidence"]
+    channel: Literal["alarm", "event", "rollup", "evidence"]  # an alarm only if it could never be sent
     became: Literal["nothing", "hours", "days"]
     reason: Literal["rows", "bytes", "disk", "rejected"]  # which limit was met; rejected: it could never be sent
     detail: Text = ""

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from agent.chores import CANOPY_MEASURES, Chores
 from agent.clock import ManualClock
@@ -15,6 +15,7 @@ from agent.store import Recorder, Writer, open_store, record_rollups
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
 from agent.types import ANY, MeasureRollup, Rollup
+from cloud_sync.outbox import append_evidence, read_depth
 
 DAY_S = 86_400
 TODAY = 20_000
@@ -93,6 +94,43 @@ def day(number: int, value: float) -> list[MeasureRollup]:
 
 def window(start_s: int) -> Rollup:
     return Rollup("cam", ANY, ANY, start_s, 60, 1, 0, 60_000, 300, 4, 300, 5, 240.0)
+
+
+def test_outbox_is_kept_within_its_limits(box: Box):
+    """The limits of the configuration hold: what waits beyond them is given up, told, and its space given back."""
+    now = box.clock.now()
+    fields = {"kind": "k", "camera": "cam", "at_ms": 1, "width": 1, "height": 1, "data": {}}
+
+    def pictures(connection: Connection) -> None:
+        for _ in range(1200):
+            append_evidence(connection, fields, b"x" * 6000, boot=1, created_utc_ns=now.utc_ns)
+
+    box.writer.submit(pictures).result(60)
+    box.chores().bound_outbox()
+    with box.store.read.connect() as connection:
+        assert read_depth(connection).entries == 1200
+    box.config = box.config.model_copy(
+        update={"storage": StorageConfig(data_dir=box.config.storage.data_dir, outbox_max_entries=1000)}
+    )
+    box.chores().bound_outbox()
+    with box.store.read.connect() as connection:
+        waiting = {each.channel: each.entries for each in read_depth(connection).channels}
+        assert waiting == {"evidence": 700, "shed": 1}
+    box.config = box.config.model_copy(
+        update={"storage": StorageConfig(data_dir=box.config.storage.data_dir, outbox_max_mb=8)}
+    )
+    box.writer.submit(pictures).result(60)
+    before = pages(box)
+    box.chores().bound_outbox()
+    with box.store.read.connect() as connection:
+        assert read_depth(connection).size_bytes <= 8_000_000
+    assert pages(box)[1] <= 1024 < before[0] - pages(box)[0]
+
+
+def pages(box: Box) -> tuple[int, int]:
+    """How many pages the database has, and how many of those are free."""
+    with box.store.read.connect() as connection:
+        return tuple(connection.exec_driver_sql(f"PRAGMA {name}_count").scalar_one() for name in ("page", "freelist"))
 
 
 def test_sudden_loss_of_green_is_said_once(box: Box):

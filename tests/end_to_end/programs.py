@@ -26,16 +26,24 @@ def hedgerow(
 
 @dataclass
 class Program:
-    """A command that runs beside the test; what it says goes to a file."""
+    """A command that runs beside the test; what it says goes to a file.
+
+    ``prefix`` is a program that starts it, ``environment`` what is added to the test's own.
+    """
 
     arguments: tuple[str | Path, ...]
     log: Path
+    prefix: Sequence[str] = ()
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> "Program":
         with self.log.open("ab") as log:
-            command = [*HEDGEROW, *map(str, self.arguments)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
+            command = [*self.prefix, *HEDGEROW, *map(str, self.arguments)]
+            environment = os.environ | self.environment
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=ROOT, env=environment, start_new_session=True
+            )
         return self
 
     def said(self) -> str:

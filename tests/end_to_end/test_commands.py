@@ -65,7 +65,10 @@ def test_version_and_help():
     """A newcomer finds the version, the commands and where to start."""
     assert hedgerow("--version").stdout.strip() == f"hedgerow {__version__}"
     text = hedgerow("--help").stdout
-    assert all(word in text for word in ("run", "demo", "check", "detect", "replay", "ingest", "tap", "status"))
+    assert all(
+        word in text
+        for word in ("run", "demo", "check", "detect", "replay", "ingest", "tap", "gaps", "bundle", "status")
+    )
     assert "Start with `hedgerow demo`" in text
 
 

@@ -37,8 +37,11 @@ class Mosquitto:
 
     def reload(self) -> None:
         """Read the files again that its configuration names."""
+        self.signal(signal.SIGHUP)
+
+    def signal(self, number: int) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
+        self._process.send_signal(number)
 
     def stop(self) -> None:
         if self._process is not None:

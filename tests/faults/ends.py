@@ -12,10 +12,10 @@ from uuid import uuid4
 from sqlalchemy import func, insert, select
 
 from agent.store import Writer
-from cloud_sync.ingest import IngestSettings, open_database, run_ingest
+from cloud_sync.ingest import IngestSettings, open_database, open_for_reading, run_ingest
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.outbox import Outbox, append, append_event, append_rollups
+from cloud_sync.outbox import Outbox, append, append_event, append_evidence, append_rollups
 from cloud_sync.outbox.schema import metadata, outbox, stream
 from cloud_sync.outbox.schema import quarantine as box_quarantine
 from cloud_sync.sqlite import open_sqlite
@@ -103,6 +103,8 @@ class BoxEnd:
 
     def __init__(self, path: Path, box: Box = BOX, stream_id: str | None = None) -> None:
         self.box = box
+        self.path = path
+        self.clock_error_ms = 0  # what the box's wall clock is wrong by
         self._write = open_sqlite(path, write=True)
         metadata.create_all(self._write)
         with self._write.begin() as connection:
@@ -112,9 +114,9 @@ class BoxEnd:
         self._read = open_sqlite(path, write=False)
         self._stop_writer = threading.Event()
         self.writer = Writer(self._write, on_commit=self._notify)
-        self._writer_thread = threading.Thread(target=self.writer.run, args=(self._stop_writer, lambda: None))
+        self._writer_thread = _thread(self.writer.run, self._stop_writer)
         self._writer_thread.start()
-        self.outbox = Outbox(self._read, self.writer)
+        self.outbox = Outbox(self._read, self.writer, utc_ms=utc_ms)
         self.uplink: Uplink | None = None
         self._stop_uplink = threading.Event()
         self._uplink_thread: threading.Thread | None = None
@@ -133,6 +135,11 @@ class BoxEnd:
         fields = {"kind": kind, "camera": None, "at_ms": 1, "data": data}
         return self.writer.submit(
             lambda connection: append_event(connection, fields, boot=1, created_utc_ns=0, channel=channel)
+        )
+
+    def add_evidence(self, fields: dict[str, Any], jpeg: bytes) -> "Future[int]":
+        return self.writer.submit(
+            lambda connection: append_evidence(connection, fields, jpeg, boot=1, created_utc_ns=0)
         )
 
     def add_raw(self, channel: Channel, body: bytes) -> "Future[int]":
@@ -157,9 +164,9 @@ class BoxEnd:
             boot=1,
             birth=lambda: birth_message(self.outbox.stream),
             health=health_message,
-            utc_ms=utc_ms,
+            utc_ms=lambda: utc_ms() + self.clock_error_ms,
         )
-        self._uplink_thread = threading.Thread(target=self.uplink.run, args=(self._stop_uplink, lambda: None))
+        self._uplink_thread = _thread(self.uplink.run, self._stop_uplink)
         self._uplink_thread.start()
         return self.uplink
 
@@ -187,13 +194,21 @@ class BoxEnd:
             self.uplink.notify()
 
 
+def _thread(run: Callable[..., None], stop: threading.Event) -> threading.Thread:
+    """Return a thread that a test which failed need not end."""
+    return threading.Thread(target=run, args=(stop, lambda: None), daemon=True)
+
+
 class CloudEnd:
     """A cloud database, and an ingest worker while one runs."""
 
-    def __init__(self, path: Path) -> None:
-        self.url = f"sqlite:///{path}"
+    def __init__(self, where: Path | str) -> None:
+        """Make the database: an SQLite file, or the one at an address."""
+        self.clock_error_ms = 0  # what the workers' wall clock is wrong by
+        self.kind = "SQLite" if isinstance(where, Path) else "PostgreSQL"
+        self.url = where if isinstance(where, str) else f"sqlite:///{where}"
         open_database(self.url).dispose()
-        self._read = open_sqlite(path, write=False)
+        self.engine = open_for_reading(self.url)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -204,7 +219,10 @@ class CloudEnd:
         self._stop = threading.Event()
         ready = threading.Event()
         self._thread = threading.Thread(
-            target=run_ingest, args=(settings, self._stop), kwargs={"utc_ms": utc_ms, "on_ready": ready.set}
+            target=run_ingest,
+            args=(settings, self._stop),
+            kwargs={"utc_ms": lambda: utc_ms() + self.clock_error_ms, "on_ready": ready.set},
+            daemon=True,
         )
         self._thread.start()
         assert ready.wait(10)
@@ -220,14 +238,14 @@ class CloudEnd:
 
     def close(self) -> None:
         self.stop()
-        self._read.dispose()
+        self.engine.dispose()
 
     def rows(self, table: Any) -> list[Any]:
-        with self._read.connect() as connection:
+        with self.engine.connect() as connection:
             return list(connection.execute(select(table)).all())
 
     def count(self, table: Any) -> int:
-        with self._read.connect() as connection:
+        with self.engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
     def rollups(self) -> Counter[RollupRow]:

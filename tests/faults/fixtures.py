@@ -1,12 +1,21 @@
 """Fixtures of the sync's rooms; their conftest files import them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.faults.brokers import Broker, Iotcore, Mosquitto
 from tests.faults.ends import BoxEnd, CloudEnd
+from tests.faults.packet_proxy import PacketProxy
+from tests.faults.scale import LONG
+from tests.faults.site import Site
+from tests.postgres import Postgres
+
+SITES = ("mosquitto-postgresql", "mosquitto-sqlite", "iotcore-sqlite")
+"""What a site may consist of: the broker and the cloud's database."""
 
 
 @pytest.fixture
@@ -57,3 +66,52 @@ def cloud(tmp_path: Path) -> Iterator[CloudEnd]:
     end = CloudEnd(tmp_path / "cloud.db")
     yield end
     end.close()
+
+
+@pytest.fixture
+def make_cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], CloudEnd]]:
+    """Make an empty cloud database, "sqlite" or "postgresql"; no worker runs."""
+    with ExitStack() as stack:
+
+        def make(database: str) -> CloudEnd:
+            if database == "sqlite":
+                end = CloudEnd(tmp_path / "cloud.db")
+            else:
+                server: Postgres = request.getfixturevalue("postgres_server")
+                url = server.create_database(template=request.getfixturevalue("postgres_cloud"))
+                stack.callback(server.drop_database, url)
+                end = CloudEnd(url)
+            stack.callback(end.close)
+            return end
+
+        yield make
+
+
+@pytest.fixture
+def make_site(box: BoxEnd, make_cloud: Callable[[str], CloudEnd]) -> Iterator[Callable[..., Site]]:
+    """Connect a box, a broker and a cloud, on "postgresql" or "sqlite", by links that can be cut; neither end runs.
+
+    ``box`` and ``cloud`` name ends of the test's own.
+    """
+    with ExitStack() as stack:
+
+        def make(broker: Broker, database: str = "postgresql", **ends: Any) -> Site:
+            end, cloud = ends.get("box", box), ends.get("cloud") or make_cloud(database)
+            near, far = (stack.enter_context(PacketProxy(broker.port)) for _ in range(2))
+            stack.callback(cloud.stop)
+            stack.callback(end.stop_uplink)
+            return Site(broker, end, cloud, near, far)
+
+        yield make
+
+
+@pytest.fixture(params=SITES if LONG else SITES[:1])
+def site(request: pytest.FixtureRequest, free_port: int, make_site: Callable[..., Site]) -> Iterator[Site]:
+    """A box, a broker and a cloud; on all pairs of brokers and databases in the long version."""
+    kind, database = request.param.split("-")
+    broker = Iotcore(free_port) if kind == "iotcore" else request.getfixturevalue("mosquitto")
+    if isinstance(broker, Iotcore):
+        broker.start()
+    yield make_site(broker, database)
+    if isinstance(broker, Iotcore):
+        broker.stop()

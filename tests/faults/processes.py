@@ -3,17 +3,21 @@
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from cloud_sync.ingest import IngestSettings, run_ingest
 from cloud_sync.mqtt import BrokerSettings
+from cloud_sync.uplink import UplinkSettings
 from tests.faults.ends import BoxEnd, eventually, fast_settings, utc_ms
 
 
-def start_process(kind: str, database: Path, url: str, *more: str) -> subprocess.Popen[str]:
-    """Start an end, and wait until it is online."""
+def start_process(
+    kind: str, database: Path | str, url: str, *more: str, prefix: Sequence[str] = ()
+) -> subprocess.Popen[str]:
+    """Start an end, and wait until it is online, or has done what it is for; ``prefix`` is a program that starts it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.processes", kind, str(database), url, *more],
+        [*prefix, sys.executable, "-m", "tests.faults.processes", kind, str(database), url, *more],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -25,19 +29,30 @@ def start_process(kind: str, database: Path, url: str, *more: str) -> subprocess
     return process
 
 
-def _uplink(database: Path, url: str) -> None:
-    box = BoxEnd(database)
+def _uplink(database: str, url: str) -> None:
+    box = BoxEnd(Path(database))
     uplink = box.start_uplink(fast_settings(url))
     eventually(lambda: uplink.status().state == "online")
     print("ready", flush=True)
     threading.Event().wait()
 
 
-def _ingest(database: Path, url: str, client_id: str = "hedgerow-ingest") -> None:
-    settings = IngestSettings(BrokerSettings(url), f"sqlite:///{database}", client_id, batch_messages=3)
+def _drain(database: str, url: str) -> None:
+    """Send what waits, as patiently as a box does, and end."""
+    box = BoxEnd(Path(database))
+    box.start_uplink(UplinkSettings(BrokerSettings(url)))
+    eventually(lambda: box.waiting() == [], within_s=600)
+    print("ready", flush=True)
+    box.close()
+
+
+def _ingest(database: str, url: str, client_id: str = "hedgerow-ingest") -> None:
+    """``database`` is a path or an address."""
+    address = database if "://" in database else f"sqlite:///{database}"
+    settings = IngestSettings(BrokerSettings(url), address, client_id, batch_messages=3)
     run_ingest(settings, threading.Event(), utc_ms=utc_ms, on_ready=lambda: print("ready", flush=True))
 
 
 if __name__ == "__main__":
     kind, path, url, *more = sys.argv[1:]
-    {"uplink": _uplink, "ingest": _ingest}[kind](Path(path), url, *more)
+    {"uplink": _uplink, "drain": _drain, "ingest": _ingest}[kind](path, url, *more)

@@ -44,7 +44,7 @@ class Proxy:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
             for end in pair:
-                _shut(end)
+                shut(end)
 
     def cut_after(self, size_bytes: int) -> None:
         """End the connections once they have forwarded so many more bytes, in the middle of a packet or not."""
@@ -100,8 +100,8 @@ class Proxy:
                     break
         except (OSError, ValueError):  # closed by the other direction, or by a cut
             pass
-        _shut(source)
-        _shut(sink)
+        shut(source)
+        shut(sink)
 
     def _allowed(self, size_bytes: int) -> int:
         with self._lock:
@@ -112,7 +112,8 @@ class Proxy:
             return allowed
 
 
-def _shut(end: socket.socket) -> None:
+def shut(end: socket.socket) -> None:
+    """End a connection in both directions, at once."""
     with contextlib.suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)
     end.close()

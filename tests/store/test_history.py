@@ -1,6 +1,7 @@
 """Looking back: days of a measure, the last word on something, windows whose place became known."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -66,6 +67,21 @@ def test_last_event_of_a_kind(store):
         record_event(connection, Event("look-here", "other", NOW, {"n": 3}), send=False)
         assert json.loads(last_event(connection, "look-here", "cam")) == {"n": 2}
         assert last_event(connection, "loitering", "cam") is None
+
+
+def test_hour_is_placed_only_where_the_camera_stayed(store):
+    """The mean position of merged minutes is as exact as the camera stayed where it was: a tractor was nowhere."""
+    for camera, spread_deg in (("still", 0.00001), ("tractor", 0.01)):
+        position = [
+            MeasureRollup(camera, ANY, ANY, name, MIDNIGHT, 3600, 1, 2, 2 * mean, mean - spread_deg, mean + spread_deg)
+            for name, mean in (("latitude_deg", 57.0), ("longitude_deg", 24.0), ("position_error_m", 1.0))
+        ]
+        with store.write.begin() as connection:
+            hour = replace(window(MIDNIGHT), camera=camera, window_s=3600)
+            record_rollups(connection, [hour, *position], now=NOW, send=False)
+    with store.read.connect() as connection:
+        accuracy = {each.camera: each.accuracy_m for each in windows_without_place(connection, limit=9)}
+    assert accuracy == {"still": pytest.approx(2.2, abs=0.1), "tractor": pytest.approx(2226, abs=1)}
 
 
 def test_window_gets_its_place_later(store):

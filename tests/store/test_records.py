@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from agent.store import counts_since, delete_older, measures_since, open_store, record_event, record_rollups
 from agent.store.schema import event as event_table
@@ -153,13 +153,20 @@ def test_event_keeps_three_clocks(store):
 
 def test_retention_deletes_what_is_older_and_leaves_the_outbox(store):
     """Old rollups and events go; newer ones, and everything that is not confirmed yet, stay."""
+    old = MINUTE - 2 * 86_400
     with store.write.begin() as connection:
-        record_rollups(connection, [part(window_start_s=MINUTE - 86_400), part()], now=NOW, send=True)
+        record_rollups(connection, [part(window_start_s=old)], now=NOW, send=False)
+        record_rollups(connection, [part(window_start_s=old - 86_400)], now=NOW, send=True)
+        record_rollups(connection, [part()], now=NOW, send=True)
         record_event(connection, Event("old", None, Instant(1, 1, 1), {}), send=False)
         assert delete_older(connection, MINUTE * 10**9) == 2
+        kept = select(rollup_table.c.window_start_s).order_by(rollup_table.c.window_start_s)
+        assert connection.execute(kept).scalars().all() == [old - 86_400, MINUTE]
+        connection.execute(delete(outbox).where(outbox.c.seq == 1))
+        assert delete_older(connection, MINUTE * 10**9) == 1
         assert delete_older(connection, MINUTE * 10**9) == 0
         assert connection.execute(select(rollup_table.c.window_start_s)).scalars().all() == [MINUTE]
-        assert len(outbox_rows(connection)) == 2
+        assert len(outbox_rows(connection)) == 1
 
 
 def test_measures_of_a_window_add_up(store):

@@ -98,13 +98,13 @@ def test_nothing_is_sent_after_the_end(mosquitto: Mosquitto) -> None:
         (CONNACK + b"\xe0\x02\x8b\x00", "closes the connection: Server shutting down (0x8B)", 0x8B),
         (b"\x20\x03\x00\x86\x00", "refuses the connection: Bad user name or password (0x86)", 0x86),
         (b"\x20\x03\x00\x87\x00", "refuses the connection: Not authorized (0x87)", 0x87),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "is lost", None),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "has fallen silent", None),
     ],
 )
 def test_last_words_of_a_broker_are_told(answer: bytes, detail: str, code: int | None) -> None:
     """Why a broker refuses or ends a connection reaches the person, and what is no broker ends it too."""
     with ScriptedBroker(answer) as broker:
-        connection = Connection(BrokerSettings(broker.url, keepalive_s=1), ConnectOptions("test"), Wake())
+        connection = Connection(BrokerSettings(broker.url, connect_timeout_s=1), ConnectOptions("test"), Wake())
         connection.open()
         closed = events_until(connection, Closed)[-1]
         assert isinstance(closed, Closed)

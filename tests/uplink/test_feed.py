@@ -70,7 +70,7 @@ def test_split_entries_come_in_smaller_parts(box: BoxEnd) -> None:
         assert [entry.seq for entry in entries] == expected
         feed.split(entries)
     assert seqs(feed) == [1]
-    feed.went()
+    feed.went(100)
     assert seqs(feed) == [2, 3]
-    feed.went()
+    feed.went(100)
     assert seqs(feed) == [4, 5, 6, 7]

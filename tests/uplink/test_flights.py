@@ -1,12 +1,12 @@
 """Bookkeeping of what was sent, with times passed in."""
 
-from cloud_sync.uplink.flights import Flight, Flights, Pace
+from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
 from cloud_sync.wire import Channel
 
 
 def flights(*, most: int = 100, window: int = 100, window_bytes: int = 10_000) -> tuple[Pace, Flights]:
     pace = Pace(most=most, timeout_s=30, timeout_most_s=100)
-    return pace, Flights(pace, window=window, window_bytes=window_bytes)
+    return pace, Flights(pace, window=window, window_bytes=ByteWindow(least=window_bytes, most=window_bytes))
 
 
 def flight(first: int, last: int | None = None, size_bytes: int = 10) -> Flight:

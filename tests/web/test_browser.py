@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from agent.errors import RetryableError
 from agent.status import HourCount, HourMeasure
 from agent.types import CameraState
-from cloud_sync.outbox import Depth
+from cloud_sync.outbox import Depth, SetAside
 from cloud_sync.uplink.status import LINK_OFF, LinkState
 from tests.web.pages import BOX, RunningPage, box_status, camera, wait_until
 
@@ -156,6 +156,10 @@ def test_page_follows_the_box(page, tab):
 
     page.status = replace(well, link=offline, outbox=waiting)
     expect(headline).to_have_text("All well here, but no link")
+    aside = SetAside("0" * 32, 7, "rollup", three_hours_ago, 900, "a packet of 900 bytes, where 500 are allowed")
+    page.status = replace(well, outbox=replace(waiting, quarantined=1), set_aside=aside)
+    expect(headline).to_have_text("Something could not be sent")
+    expect(row(tab, "Way to the cloud", "Why, of the last")).to_have_text(f"rollup: {aside.reason}")
     page.status = replace(well, link=LINK_OFF, outbox=Depth(0, 0, None, 0))
     expect(headline).to_have_text("All is well")
     expect(tab.locator("#link-state")).to_have_text("No broker is set: everything stays on this box")

@@ -36,7 +36,7 @@ from cloud_sync.wire.encoding import MAX_DECODED_BYTES
 
 STREAM = "0123456789abcdef" * 2
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 count = st.integers(0, 2**53 - 1)
 moment = st.integers(-(2**40), 2**40)
 number = st.floats(0, 1e12)
@@ -54,6 +54,7 @@ row = st.builds(
     occupancy_mean=number,
     occupancy_max=count,
     confidence_mean=st.none() | st.floats(0, 1),
+    place=text,
 )
 scalar = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
 
@@ -270,3 +271,17 @@ def _shed(ranges: tuple[tuple[int, int], ...], windows: WindowColumns | None = N
         ranges=ranges,
         windows=windows,
     )
+
+
+@pytest.mark.parametrize(("text", "allowed"), [("a\0", False), ("\0", False), (r"\u0000", True), ("\\\0", False)])
+def test_nul_is_refused_by_both_ends(text: str, *, allowed: bool) -> None:
+    """A text with NUL in it can neither be sent nor be read; one that spells its escape can."""
+    message = EventMessage(stream="0" * 32, seq=1, boot=1, kind="x", at_ms=1, data={"text": text})
+    plain = message.model_dump_json().encode()
+    if allowed:
+        assert decode(Channel.EVENT, encode(message).payload) == message
+        return
+    with pytest.raises(WireError, match="NUL"):
+        encode(message)
+    with pytest.raises(WireError, match="NUL"):
+        decode(Channel.EVENT, plain)

@@ -1,4 +1,4 @@
-import { bytes, cameraFacts, cameraState, DISK_LOW_BYTES, duration, hourFacts, lastHour, linkState, number, oldest, plural, verdict } from "/static/words.js";
+import { bytes, cameraFacts, cameraState, DISK_LOW_BYTES, duration, hourFacts, lastHour, linkState, nextContact, number, oldest, plural, spentToday, verdict } from "/static/words.js";
 import { LiveImages } from "/static/pictures.js";
 
 const POLL_MS = 2000;
@@ -92,7 +92,11 @@ function showCamera(camera, status) {
   images.told(camera.camera, live.viewers);
 }
 
-function showLink({ link, outbox, live }) {
+function spent(link) {
+  return link.daily_bytes && link.today_bytes >= 0.8 * link.daily_bytes ? "warn" : "";
+}
+
+function showLink({ link, outbox, set_aside: last, live }) {
   const state = linkState(link);
   tone($("link-state"), state.tone);
   say($("link-state"), state.words);
@@ -105,8 +109,11 @@ function showLink({ link, outbox, live }) {
     ["Sent, not yet confirmed", on ? plural(link.in_flight, "message") : ""],
     ["Confirmed", on && link.confirmed_through ? `all up to number ${number(link.confirmed_through)}` : ""],
     ["Sent since start", on ? `${plural(link.sent_messages, "message")}, ${bytes(link.sent_bytes)}` : ""],
+    ["On the wire today (UTC)", on ? spentToday(link) : "", spent(link)],
+    ["Next contact", link.state === "asleep" ? nextContact(link) : ""],
     ["Connected since start", on ? plural(link.connects, "time") : ""],
     ["Laid aside, cannot be sent", outbox.quarantined ? plural(outbox.quarantined, "message") : "", "warn"],
+    ["Why, of the last", last ? `${last.channel}: ${last.reason}` : "", "warn"],
   ]);
 }
 

@@ -106,6 +106,8 @@ const LINK = {
   connecting: ["calm", "Connecting"],
   online: ["good", "Connected"],
   offline: ["warn", "No link. The box keeps everything and tries again."],
+  asleep: ["calm", "Asleep until its next time to send"],
+  refused: ["bad", "Another box uses this box's name. Nothing is sent until that is put right."],
 };
 
 export function linkState(link) {
@@ -126,6 +128,7 @@ export function verdict(status) {
   if (blind.length) return { tone: "bad", headline: blindHeadline(blind, cameras), lines };
   if (low) return { tone: "warn", headline: "The disk is nearly full", lines };
   if (link.state === "offline") return { tone: "warn", headline: "All well here, but no link", lines };
+  if (link.state === "refused") return { tone: "warn", headline: "Another box uses this box's name", lines };
   if (outbox.quarantined) return { tone: "warn", headline: "Something could not be sent", lines };
   if (states.includes("good")) return { tone: "good", headline: "All is well", lines };
   return { tone: "calm", headline: cameras.some((camera) => camera.state === "starting") ? "Starting" : "At rest", lines };
@@ -157,10 +160,22 @@ function linkLines(link, outbox, now) {
   const lines = [];
   if (link.state === "off") lines.push("Nothing leaves this box: no broker is set.");
   else if (outbox.entries === 0) lines.push("Everything found has been delivered.");
+  else if (link.state === "asleep") lines.push(`${plural(outbox.entries, "message")} kept until ${nextContact(link)}.`);
   else if (link.state === "online") lines.push(`${plural(outbox.entries, "message")} on the way to the cloud.`);
   else lines.push(`${plural(outbox.entries, "message")} kept until there is a link, the oldest for ${oldest(outbox, now)}.`);
   if (outbox.quarantined) lines.push(`${plural(outbox.quarantined, "message")} can never be sent and lie aside.`);
   return lines;
+}
+
+export function nextContact(link) {
+  if (link.next_contact_ms === null) return "a time to send is set";
+  return new Date(link.next_contact_ms).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" });
+}
+
+// What the link has cost today, and of how much.
+export function spentToday(link) {
+  if (!link.daily_bytes) return bytes(link.today_bytes);
+  return `${bytes(link.today_bytes)} of ${bytes(link.daily_bytes)}`;
 }
 
 export function oldest(outbox, now) {

@@ -1,0 +1,79 @@
+"""One batch, one transaction: repeated where another worker was in the way, split where a message cannot be stored."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+
+from cloud_sync.errors import SyncFatalError
+from cloud_sync.ingest.database import one_line
+from cloud_sync.ingest.inbox import Incoming, Refused
+from cloud_sync.ingest.store import Acks, store
+
+TRIES = 3
+# Serialisation failure, deadlock, and no partition for the row: it was dropped since this transaction looked.
+_REPEATED = ("40001", "40P01", "23514")
+
+
+class CannotStoreError(Exception):
+    """Nothing was stored; the same batch may go through later. The text is the reason."""
+
+
+def commit(engine: Engine, batch: Sequence[Incoming | Refused], *, now_ms: int) -> Acks:
+    """Store a batch durably; return what may be told to the boxes now.
+
+    A message that the database refuses, and only that one, is set aside.
+
+    Raises:
+        CannotStoreError: The database is away, full, locked or read-only. Nothing may be acknowledged.
+        SyncFatalError: The database is damaged.
+    """
+    try:
+        return _repeated(engine, batch, now_ms)
+    except (DataError, IntegrityError) as error:
+        if len(batch) > 1:
+            return _one_by_one(engine, batch, now_ms)
+        item = batch[0]
+        if isinstance(item, Refused):
+            raise CannotStoreError(one_line(error)) from error
+        return commit(engine, [Refused(item.arrived, f"the database refuses it: {one_line(error)}")], now_ms=now_ms)
+    except DBAPIError as error:
+        if engine.dialect.name == "sqlite" and not isinstance(error, OperationalError):
+            raise SyncFatalError(f"database {engine.url.database} is damaged: {one_line(error)}") from error
+        raise CannotStoreError(one_line(error)) from error
+
+
+def answers(engine: Engine) -> bool:
+    """Return whether a database server is there. An SQLite file is no server: only a commit tells how it is."""
+    if engine.dialect.name == "sqlite":
+        return True
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError:
+        return False
+    return True
+
+
+def _repeated(engine: Engine, batch: Sequence[Incoming | Refused], now_ms: int) -> Acks:
+    """Store in one transaction. Where a commit was cut the same batch again does no harm."""
+    for _ in range(TRIES - 1):
+        try:
+            return _once(engine, batch, now_ms)
+        except DBAPIError as error:
+            if not error.connection_invalidated and getattr(error.orig, "sqlstate", None) not in _REPEATED:
+                raise
+    return _once(engine, batch, now_ms)
+
+
+def _once(engine: Engine, batch: Sequence[Incoming | Refused], now_ms: int) -> Acks:
+    with engine.begin() as connection:
+        return store(connection, batch, now_ms=now_ms)
+
+
+def _one_by_one(engine: Engine, batch: Sequence[Incoming | Refused], now_ms: int) -> Acks:
+    acks: Acks = {}
+    for item in batch:
+        for box, told in commit(engine, [item], now_ms=now_ms).items():
+            acks.setdefault(box, []).extend(told)
+    return acks

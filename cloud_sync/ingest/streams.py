@@ -1,0 +1,104 @@
+"""Which box a stream belongs to, and whether it has more than one history.
+
+A stream is a box's own numbering. When the disk of a box is copied for another, or restored from an old copy, the same
+numbers come twice with different content, and an acknowledgement would make a box forget what nobody has. Such a stream
+is marked, and its box is asked to begin a new one.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select, tuple_, update
+
+from cloud_sync.ingest.schema import received, stream
+from cloud_sync.ingest.tables import Clash, Columns, Tables
+from cloud_sync.wire import AckMessage, BirthMessage, Box
+
+COPIED = "another box uses this stream: this database is a copy of that one's"
+RESTORED = "this stream went further once: the database was restored from an older copy"
+DIFFERENT = "a message of this stream had another content once: the database was restored from an older copy"
+
+BIRTHS_KEPT = 16
+"""Digests of birth messages that are remembered for each stream. A worker that lags further behind than so many
+connections of a box may take its own data for another history's."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """What is known of a stream."""
+
+    owner: Box
+    remint: str | None  # why its box shall begin a new one
+    births: list[str]
+
+
+def claim(connection: Connection, tables: Tables, users: dict[str, Box], now_ms: int) -> dict[str, Stream]:
+    """Return the streams, each with the box that it belongs to: the one that used it first.
+
+    Args:
+        connection: Holds the locks of the boxes.
+        tables: Of that connection.
+        users: The box that uses each stream now.
+        now_ms: UTC.
+    """
+    known = _read(connection, users)
+    fresh = sorted(set(users) - set(known))
+    if fresh:
+        columns: Columns = {
+            "id": fresh,
+            "site": [users[one].site for one in fresh],
+            "device": [users[one].device for one in fresh],
+            "first_seen_ms": [now_ms] * len(fresh),
+        }
+        tables.put(connection, stream, columns, Clash.KEEP)
+        known |= _read(connection, fresh)  # not what was put: another box may have been quicker
+    return known
+
+
+def _read(connection: Connection, ids: Iterable[str]) -> dict[str, Stream]:
+    statement = select(stream).where(stream.c.id.in_(list(ids)))
+    return {
+        row.id: Stream(Box(row.site, row.device), row.remint, json.loads(row.births))
+        for row in connection.execute(statement)
+    }
+
+
+def hear_birth(connection: Connection, known: Stream, birth: BirthMessage) -> None:
+    """Compare what a box says it will number next with what it has sent.
+
+    Call it for birth messages that the broker passes on as they come, before data that came later is stored. The same
+    birth reaches every worker: it counts the first time, because by the second another one may have stored what the box
+    sent since.
+    """
+    told = f"{birth.stream} {birth.boot} {birth.at_ms} {birth.next_seq}"
+    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+    if birth.next_seq is None or digest in known.births:
+        return
+    known.births = [*known.births, digest][-BIRTHS_KEPT:]
+    this = update(stream).where(stream.c.id == birth.stream)
+    connection.execute(this.values(births=json.dumps(known.births)))
+    highest = select(func.max(received.c.last)).where(received.c.stream == birth.stream)
+    if (connection.execute(highest).scalar() or 0) >= birth.next_seq:
+        mark(connection, birth.stream, known, RESTORED)
+
+
+def mark(connection: Connection, stream_id: str, known: Stream, reason: str) -> None:
+    """Note that a stream has two histories: from now on its box hears nothing but that."""
+    if known.remint is None:
+        known.remint = reason
+        connection.execute(update(stream).where(stream.c.id == stream_id).values(remint=reason))
+
+
+def ask_for_new(stream_id: str, reason: str) -> AckMessage:
+    """Return the ack that settles nothing and asks for a new stream."""
+    return AckMessage(stream=stream_id, through=0, remint=reason)
+
+
+def with_several(connection: Connection, boxes: Iterable[Box]) -> set[Box]:
+    """Return those of the boxes that have used more than one stream."""
+    box = tuple_(stream.c.site, stream.c.device)
+    statement = select(stream.c.site, stream.c.device).where(box.in_([(one.site, one.device) for one in boxes]))
+    several = statement.group_by(stream.c.site, stream.c.device).having(func.count() > 1)
+    return {Box(row.site, row.device) for row in connection.execute(several)}

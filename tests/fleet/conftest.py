@@ -1,0 +1,5 @@
+"""Fixtures of this room."""
+
+from tests.bundle.conftest import database
+
+__all__ = ["database"]
