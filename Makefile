@@ -41,6 +41,7 @@ ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU 
 bench-accuracy: $(VENV)/.ultralytics ## Recompute the model card's table; counts along a row and over a line, with what is required. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
 	$(VENV)/bin/python -m benchmarks.counting "$(VIDEO)"
+	$(VENV)/bin/python -m benchmarks.tiling "$(IMAGES)"
 
 bench-sync: $(VENV)/.test ## Measure the sync: messages beside mosquitto_pub, rows to PostgreSQL, bytes a row, memory
 	$(VENV)/bin/python -m benchmarks.sync
@@ -74,7 +75,7 @@ $(VENV)/.ultralytics: $(VENV)/.test
 	@echo "Installing the toolchain into $(VENV) (once)..."
 	@echo "torch==2.13.0" > $(VENV)/constraints.txt
 	@$(PIP) install --quiet torch==2.13.0
-	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics]"
+	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics,calibration]"
 	@$(PIP) uninstall --quiet --yes opencv-python opencv-python-headless
 	@$(PIP) install --quiet --no-deps opencv-python-headless
 	@touch $@

@@ -3,29 +3,31 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Self
 
 import structlog
 from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report, stick
-from agent.analysis import AnalysisLoop
+from agent.analysis import AnalysisLoop, Feed
 from agent.analytics import create_analyses, create_row
 from agent.capture import FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
-from agent.detection import open_detector
+from agent.detection import Detector, TiledDetector, Tiling
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
+from agent.modelstore import open_model
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
-from agent.status import BoxStatus, FrameRate
+from agent.status import BoxStatus, CameraService, FrameRate
 from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
+from agent.turns import Share
 from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
 from agent.windows import upload_windows
@@ -54,11 +56,10 @@ class Agent:
         self._config = config
         password = read_secret(config.page.password_file) if config.page.password_file else None
         with ExitStack() as opened:
-            self._detector = open_detector(
-                config.model.path, backend=config.model.backend, min_score=LOW_SCORE, threads=config.model.threads
-            )
-            opened.callback(self._detector.close)
             self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
+            # Once the directory is ours: what "auto" measures is remembered there, and takes a while.
+            self._detector = open_model(config.model, config.storage.data_dir, min_score=LOW_SCORE)
+            opened.callback(self._detector.close)
             self._clock = SystemClock(self._store.boot)
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)
@@ -135,15 +136,22 @@ class Agent:
         self._noted: dict[str, CameraState] = {}
         self._places = Places.load(self._config.places)
         self._feeds = create_feeds(cameras, self._config.places, self._clock)
+        self._tiled: dict[str, TiledDetector] = {}
         self._pipelines = [self._pipeline(camera) for camera in cameras]
-        served = [(slots[pipeline.camera], pipeline) for pipeline in self._pipelines]
-        self._analysis = AnalysisLoop(served, arrived, self._note_step)
+        served = [
+            Feed(slots[camera.name], pipeline, _share(camera))
+            for camera, pipeline in zip(cameras, self._pipelines, strict=True)
+        ]
+        self._analysis = AnalysisLoop(served, arrived, self._note_step, clock=self._clock)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
         names, confidence = self._detector.info.class_names, self._config.model.confidence
+        detector: Detector = self._detector
+        if camera.tiles is not None:
+            detector = self._tiled[camera.name] = TiledDetector(self._detector, Tiling.parse(camera.tiles))
         return CameraPipeline.for_camera(
             camera.name,
-            self._detector,
+            detector,
             confidence=confidence,
             fps=camera.fps,
             analyses=create_analyses(camera, names),
@@ -261,6 +269,10 @@ class Agent:
             now=self._clock.now(),
         )
 
+    def _service(self) -> dict[str, CameraService]:
+        tiles = {name: detector.looks or 1 for name, detector in self._tiled.items()}
+        return {name: replace(one, tiles=tiles.get(name, 1)) for name, one in self._analysis.service().items()}
+
     def _uptime_s(self) -> float:
         return (self._clock.now().monotonic_ns - self._started.monotonic_ns) / 1e9
 
@@ -293,6 +305,7 @@ class Agent:
             backend=self._detector.info.backend,
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
+            service=self._service(),
             hour=tuple(hour),
             measures=tuple(measures),
             link=self.link(),
@@ -301,3 +314,7 @@ class Agent:
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )
+
+
+def _share(camera: CameraConfig) -> Share:
+    return Share(camera.name, fps=camera.fps, weight=camera.share_of_time, max_age_s=camera.max_age_s)

@@ -57,6 +57,18 @@ class FrameRate:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraService:
+    """How the detector serves one camera."""
+
+    wanted_fps: float
+    granted_fps: float  # less than wanted where the box's time does not suffice for all
+    weight: float
+    cost_ms: float | None  # of a picture, lately; None before the first
+    frames_late: int  # passed over since they had become too old
+    tiles: int = 1  # the parts in which a picture is looked at
+
+
+@dataclass(frozen=True, slots=True)
 class BoxStatus:
     """All that the page shows."""
 
@@ -68,6 +80,7 @@ class BoxStatus:
     backend: str
     cameras: tuple[CameraStatus, ...]
     analysed_fps: dict[str, float]  # per camera, over the last seconds
+    service: dict[str, CameraService]  # per camera
     hour: tuple[HourCount, ...]
     measures: tuple[HourMeasure, ...]
     link: LinkStatus

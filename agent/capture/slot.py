@@ -25,6 +25,12 @@ class FrameSlot:
         with self._filled:
             return self._dropped
 
+    @property
+    def filled(self) -> bool:
+        """Whether a frame waits."""
+        with self._filled:
+            return self._frame is not None
+
     def put(self, frame: Frame) -> None:
         """Leave a frame, never waiting."""
         with self._filled:

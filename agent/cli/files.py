@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.arguments import model_options, share
+from agent.cli.arguments import model_options, open_chosen, share
 from agent.cli.output import Progress, print_json, say
 from agent.errors import ConfigError
 
@@ -32,9 +32,9 @@ def add_commands(command: Any) -> None:
 
 
 def _detect(options: argparse.Namespace) -> int:
-    from agent.detection import detect_folder, open_detector
+    from agent.detection import detect_folder
 
-    detector = open_detector(options.model, backend=options.backend, min_score=options.min_score)
+    detector = open_chosen(options, min_score=options.min_score)
     with Progress("images") as progress:
         result = detect_folder(detector, options.folder, options.out, on_progress=progress)
     detector.close()
@@ -45,11 +45,10 @@ def _detect(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from agent.detection import open_detector
     from agent.replay import replay
 
     camera = _camera(options)
-    detector = open_detector(options.model, backend=options.backend, min_score=min(0.1, options.confidence))
+    detector = open_chosen(options, min_score=min(0.1, options.confidence))
     with Progress("frames") as progress:
         result = replay(options.video, detector, confidence=options.confidence, camera=camera, on_progress=progress)
     detector.close()

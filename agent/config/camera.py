@@ -13,6 +13,7 @@ from agent.receiver import parse_receiver
 Anchor = Literal["centre", "bottom"]
 """The point of a box that says where its object is: its centre, or the middle of its lower side."""
 
+_ALARM_WEIGHT = 2.0
 _LEAST_AREA = 1e-4  # of the picture; below this a zone is a slip of the mouse
 
 
@@ -109,6 +110,9 @@ class CameraConfig(Section):
     source: Annotated[str, StringConstraints(min_length=1)]
     fps: Annotated[float, Field(gt=0, le=120)] = 5.0  # frames analysed a second, at most
     stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+    weight: Annotated[float, Field(ge=0.1, le=100)] | None = None  # of its claim on the detector where time is short
+    max_age_s: Annotated[float, Field(ge=0.1, le=300)] = 3.0  # an older picture is not analysed: it is not now
+    tiles: Annotated[str, StringConstraints(pattern=r"^(auto|[1-8]x[1-8])$")] | None = None  # for small objects
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
     lines: tuple[LineConfig, ...] = ()
@@ -116,6 +120,13 @@ class CameraConfig(Section):
     farm: FarmConfig = FarmConfig()
     place: str | None = None  # name of a place in places.geojson; fixed
     gps: str | None = None  # gpsd://HOST[:PORT], an NMEA device, or an NMEA file: where a moving camera is
+
+    @property
+    def share_of_time(self) -> float:
+        """Return the weight: as given, or twice as much for a camera with alarms."""
+        if self.weight is not None:
+            return self.weight
+        return _ALARM_WEIGHT if any(zone.loiter_s for zone in self.zones) else 1.0
 
     @field_validator("gps")
     @classmethod

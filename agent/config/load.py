@@ -66,6 +66,8 @@ def _explain(problem: ErrorDetails) -> str:
     given = problem["input"]
     shown = public_address(given) if isinstance(given, str) else given
     found = None if isinstance(given, dict | BaseModel) else repr(shown)
+    if kind == "string_pattern_mismatch" and problem["loc"][-1] == "tiles":
+        return f"{field}: found {found}; allowed: auto, or columns and rows from 1x1 to 8x8, as 2x2"
     if kind == "string_pattern_mismatch":
         return f"{field}: found {found}; allowed: {NAME_RULE}"
     if kind == "value_error":

@@ -170,7 +170,8 @@ def _measure_line(measure: dict[str, Any]) -> str:
 
 def _count_line(count: dict[str, Any]) -> str:
     what = "all classes" if count["class"] == "*" else count["class"]
+    rate = f", {count['frames'] / count['observed_s']:.1f} a second" if count["observed_s"] else ""
     return (
         f"last hour  {_where(count)}: {count['unique']} {what}, {count['occupancy_mean']:.1f} at once on average, "
-        f"watched {count['observed_s']:.0f} s in {count['frames']} frames"
+        f"watched {count['observed_s']:.0f} s in {count['frames']} frames{rate}"
     )

@@ -58,8 +58,11 @@ def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
         (GOOD + '[sync]\ncert_file = "a"\n', r"sync: cert_file and key_file belong together"),
         (
             GOOD + "[model]\nbackend = 'tpu'\n",
-            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino' or 'onnxruntime'",
+            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino', 'onnxruntime' or 'ultralytics'",
         ),
+        (GOOD + 'tiles = "2by2"\n', r"cameras\.0\.tiles: found '2by2'; allowed: auto, or columns and rows"),
+        (GOOD + "weight = 0\n", r"cameras\.0\.weight: found 0; input should be greater than or equal to 0\.1"),
+        (GOOD + "[model]\nname = 'a'\npath = 'b'\n", r"model: name and path exclude each other"),
         ("[box\n", r"is not valid TOML: .*line 1"),
     ],
 )
@@ -138,3 +141,12 @@ def test_example_file_shows_every_key_with_its_default(tmp_path: Path):
         assert shown == set(section.model_fields), name
     defaults = re.sub(r"^# ([a-z_]+ = )(?!.*# example)", r"\1", text, flags=re.MULTILINE)
     assert load(tmp_path, defaults.replace("192.0.2.10", "192.0.2.10")) == load(tmp_path, text)
+
+
+def test_cameras_with_alarms_weigh_more(tmp_path: Path):
+    """Where time is short a camera with an alarm gets twice the share, unless its weight is given."""
+    zone = '[[cameras.zones]]\nname = "yard"\npolygon = [[0, 0], [1, 0], [1, 1]]\n'
+    assert load(tmp_path, GOOD).cameras[0].share_of_time == 1
+    assert load(tmp_path, GOOD + zone).cameras[0].share_of_time == 1
+    assert load(tmp_path, GOOD + zone + "loiter_s = 60\n").cameras[0].share_of_time == 2
+    assert load(tmp_path, GOOD + "weight = 5\n" + zone + "loiter_s = 60\n").cameras[0].share_of_time == 5

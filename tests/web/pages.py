@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from agent.clock import Clock, SystemClock
-from agent.status import BoxStatus, HourCount
+from agent.status import BoxStatus, CameraService, HourCount
 from agent.types import CameraState, CameraStatus, Frame, Image, Instant, Tracks
 from agent.web import LiveView, PageServer, create_app
 from cloud_sync.outbox import Depth
@@ -54,6 +54,10 @@ def box_status(**changes) -> BoxStatus:
         backend="OpenVINO",
         cameras=(camera("north"), camera("south")),
         analysed_fps={"north": 4.9, "south": 5.0},
+        service={
+            "north": CameraService(wanted_fps=10.0, granted_fps=5.0, weight=1.0, cost_ms=81.6, frames_late=2, tiles=4),
+            "south": CameraService(wanted_fps=5.0, granted_fps=5.0, weight=1.0, cost_ms=None, frames_late=0),
+        },
         hour=(
             HourCount("north", "*", 1234, 3480.0, 17000, 6.25, 14),
             HourCount("north", "apple", 1234, 3480.0, 17000, 6.25, 14),

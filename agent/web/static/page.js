@@ -88,7 +88,7 @@ function showCamera(camera, status) {
   fillClasses(element.querySelector("tbody"), hour.classes, live.colours);
 
   fillFacts(element.querySelector(".measures"), hourFacts(camera.camera, status.hour, status.measures));
-  say(element.querySelector(".fine"), cameraFacts(camera, status.analysed_fps[camera.camera] ?? 0));
+  say(element.querySelector(".fine"), cameraFacts(camera, status.analysed_fps[camera.camera] ?? 0, status.service[camera.camera]));
   images.told(camera.camera, live.viewers);
 }
 

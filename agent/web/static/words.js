@@ -47,10 +47,14 @@ export function cameraState(camera, now) {
   return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
 }
 
-export function cameraFacts(camera, fps) {
-  const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second` : "Looking at no pictures";
+export function cameraFacts(camera, fps, service) {
+  const slowed = service && service.granted_fps < 0.9 * service.wanted_fps;
+  const limit = slowed ? ` of ${number(service.wanted_fps, 1)} wanted: the box is at its limit` : "";
+  const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second${limit}` : "Looking at no pictures";
   const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
+  if (service?.frames_late) facts.push(`${number(service.frames_late)} too old to look at`);
+  if (service?.cost_ms) facts.push(`${number(service.cost_ms)} ms each${service.tiles > 1 ? `, in ${service.tiles} tiles` : ""}`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
   return `${facts.join("; ")}.`;
 }
