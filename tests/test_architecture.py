@@ -9,7 +9,7 @@ import pytest
 from tests.conftest import ROOT
 
 # A room may import the rooms in its set, itself, and the shared values.
-SHARED = {"types", "errors", "clock", "config", "status", "receiver", "outline", "__init__"}
+SHARED = {"types", "errors", "clock", "config", "status", "receiver", "outline", "sampling", "__init__"}
 ALLOWED = {
     "capture": set(),
     "detection": set(),

@@ -20,14 +20,19 @@ def create_source(camera: CameraConfig, clock: Clock) -> Source:
     Raises:
         ConfigError: The address is wrong; the message names the camera, what was found and what is allowed.
     """
-    if camera.source.startswith("sim:"):
-        return OrchardSource(parse_orchard(camera.source))
-    path = _path(camera.source)
+    if camera.watched.startswith("sim:"):
+        return OrchardSource(parse_orchard(camera.watched))
+    path = _path(camera.watched)
     source: Source
     if path is not None and (_is_folder(path) or path.suffix.lower() in IMAGE_SUFFIXES):
         source = ImageSource(path, fps=camera.fps)
     else:
-        source = VideoSource(str(path or camera.source), clock, timeout_s=camera.stall_timeout_s)
+        source = VideoSource(
+            str(path or camera.watched),
+            clock,
+            timeout_s=camera.stall_timeout_s,
+            keyframes_only=camera.sampling == "keyframes",
+        )
     return RepeatedSource(source) if camera.loop else source
 
 

@@ -10,9 +10,10 @@ import structlog
 from agent.capture.factory import create_source
 from agent.capture.slot import FrameSlot
 from agent.capture.source import EndedError, Picture, Source, SourceError
-from agent.capture.timeline import Arrivals, Playback, Sampler
+from agent.capture.timeline import Arrivals, Playback
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
+from agent.sampling import Sampling
 from agent.types import CameraState, CameraStatus, Frame, Instant
 
 log = structlog.get_logger()
@@ -134,7 +135,7 @@ class Grabber:
         self._beat()
         source.open()
         timeline = Playback(self._clock.now()) if source.recorded else Arrivals()
-        sampler = Sampler(self._camera.fps)
+        sampler = Sampling.parse(self._camera.sampling).sampler()
         while not stop.is_set():
             self._beat()
             picture = source.read()
@@ -142,7 +143,7 @@ class Grabber:
                 self._enter(CameraState.ENDED, "the recording came to its end")
                 return
             if picture is None:
-                raise EndedError(f"{public_address(self._camera.source)}: the stream was ended by the other side")
+                raise EndedError(f"{public_address(self._camera.watched)}: the stream was ended by the other side")
             captured = timeline.place(picture.stream_ns, self._clock.now())
             if sampler.wants(captured.monotonic_ns):
                 self._deliver(picture, captured, stop)

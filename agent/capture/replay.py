@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from agent.capture.factory import create_source
 from agent.capture.source import BrokenError
-from agent.capture.timeline import Playback, Sampler
+from agent.capture.timeline import Playback
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
+from agent.sampling import Sampling
 from agent.types import Frame
 
 
@@ -24,9 +25,9 @@ def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
     try:
         source.open()
         if not source.recorded:
-            raise BrokenError(f"{public_address(camera.source)}: is live; only a recording can be replayed")
+            raise BrokenError(f"{public_address(camera.watched)}: is live; only a recording can be replayed")
         start = clock.now()
-        playback, sampler = Playback(start, keep_up=False), Sampler(camera.fps)
+        playback, sampler = Playback(start, keep_up=False), Sampling.parse(camera.sampling).sampler()
         while (picture := source.read()) is not None:
             captured = playback.place(picture.stream_ns, start)
             if sampler.wants(captured.monotonic_ns):

@@ -1,4 +1,4 @@
-"""When a picture was taken, and whether it is wanted."""
+"""When a picture was taken."""
 
 from agent.types import Instant
 
@@ -56,21 +56,3 @@ class Arrivals:
             origin_ns = min(origin_ns, crept_ns) if origin_ns - crept_ns < _LONGEST_LAG_NS else origin_ns
         self._origin_ns, self._last_ns = origin_ns, stream_ns
         return shifted(now, stream_ns + origin_ns - now.monotonic_ns)
-
-
-class Sampler:
-    """Picks at most so many pictures a second, evenly."""
-
-    def __init__(self, fps: float) -> None:
-        """Pick the first picture, and then ``fps`` a second."""
-        self._period_ns = round(1_000_000_000 / fps)
-        self._due_ns: int | None = None
-
-    def wants(self, captured_ns: int) -> bool:
-        """Say whether the picture of this time, on any clock that rises, is wanted."""
-        if self._due_ns is None or not -2 * self._period_ns < captured_ns - self._due_ns < self._period_ns:
-            self._due_ns = captured_ns  # the first, or after a gap or a jump
-        if captured_ns < self._due_ns - self._period_ns // 10:  # a little early is on time: cameras are not exact
-            return False
-        self._due_ns += self._period_ns
-        return True

@@ -36,6 +36,7 @@ _PROBE_TIMEOUT_S = 3.0
 _MOST_OF = 0.9  # of a timeout: FFmpeg looks at the time now and then
 _FRESH_S = 0.005
 _CATCH_UP_S = 2.0
+_LONGEST_GOP_S = 30.0
 _RTSP = {
     "rtsp_transport": "tcp",
     "allowed_media_types": "video",
@@ -52,14 +53,16 @@ _GONE = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOENT
 class VideoSource:
     """A video stream, decoded by the thread that reads it."""
 
-    def __init__(self, address: str, clock: Clock, *, timeout_s: float) -> None:
+    def __init__(self, address: str, clock: Clock, *, timeout_s: float, keyframes_only: bool = False) -> None:
         """Remember where to look; ``open`` connects.
 
         Args:
             address: rtsp://, rtsps://, http://, https://, the path of a file, or /dev/videoN.
             clock: Tells how long it has waited.
             timeout_s: How long to wait for the connection, and for each frame.
+            keyframes_only: Decode nothing else: a camera's other pictures need those before them.
         """
+        self._keyframes_only = keyframes_only
         self._address, self._clock, self._timeout_s = address, clock, timeout_s
         self._scheme = address.partition("://")[0].lower() if "://" in address else ""
         self._container: InputContainer | None = None
@@ -94,6 +97,8 @@ class VideoSource:
             raise self._error(BrokenError, "holds no video")
         stream.thread_type = "NONE"
         stream.codec_context.thread_count = 1
+        if self._keyframes_only:
+            stream.codec_context.skip_frame = "NONKEY"
         self._container, self._packets, self._index = container, container.demux(stream), 0
         self._opened_ns, self._caught_up = self._now_ns(), False
         self._recorded = not self._is_live(container)
@@ -118,6 +123,11 @@ class VideoSource:
         if self._container is not None:
             self._container.close()
             self._container = None
+
+    @property
+    def _patience_s(self) -> float:
+        """How long packets may come without a picture; key frames may be far apart."""
+        return max(self._timeout_s, _LONGEST_GOP_S) if self._keyframes_only else self._timeout_s
 
     @property
     def _is_device(self) -> bool:
@@ -151,9 +161,11 @@ class VideoSource:
                     raise self._error(BrokenError, "holds no picture that can be decoded")
                 return None
             self._decode(packet)
-            if not self._decoded and not self._recorded and self._waited_s(started_ns) > self._timeout_s:
+            if not self._decoded and not self._recorded and self._waited_s(started_ns) > self._patience_s:
                 if self._skipped > damaged:
-                    raise self._error(BrokenError, f"nothing could be decoded for {self._timeout_s:g} s")
+                    raise self._error(BrokenError, f"nothing could be decoded for {self._patience_s:g} s")
+                if self._keyframes_only:
+                    raise self._error(StalledError, f"no key frame for {self._patience_s:g} s; use another sampling")
                 raise self._stalled()
         return self._decoded.popleft()
 

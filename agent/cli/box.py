@@ -73,7 +73,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         shown = config.model_dump(mode="json")
         for camera in shown["cameras"]:
-            camera["source"] = public_address(camera["source"])  # what is printed here ends up in logs and tickets
+            for key in ("source", "substream"):  # what is printed here ends up in logs and tickets
+                camera[key] = camera[key] and public_address(camera[key])
         print_json(shown)
     else:
         names = ", ".join(camera.name for camera in config.cameras)

@@ -1,14 +1,17 @@
 """Sections of one camera: where to count, what to measure, where it looks."""
 
 import re
-from typing import Annotated, Literal, Self
+from math import isclose
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, StringConstraints, field_validator, model_validator
 
 from agent.config.addresses import is_path
 from agent.config.fields import Name, Point, Section
+from agent.errors import ConfigError
 from agent.outline import area, crosses_itself, is_convex
 from agent.receiver import parse_receiver
+from agent.sampling import MOST_FPS, Sampling
 
 Anchor = Literal["centre", "bottom"]
 """The point of a box that says where its object is: its centre, or the middle of its lower side."""
@@ -107,7 +110,9 @@ class CameraConfig(Section):
 
     name: Name
     source: Annotated[str, StringConstraints(min_length=1)]
-    fps: Annotated[float, Field(gt=0, le=120)] = 5.0  # frames analysed a second, at most
+    substream: Annotated[str, StringConstraints(min_length=1)] | None = None  # the same view, smaller: for analysis
+    sampling: str = "fps:5"  # "keyframes", "fps:N" or "all"
+    fps: Annotated[float, Field(gt=0, le=MOST_FPS)] = 5.0  # short for sampling = "fps:N"; see Sampling.fps
     stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
@@ -130,9 +135,42 @@ class CameraConfig(Section):
             raise ValueError("place and gps exclude each other: a camera stays where it is, or moves")
         return self
 
-    @field_validator("source")
+    @property
+    def watched(self) -> str:
+        """The address that is analysed: the sub-stream where there is one."""
+        return self.substream or self.source
+
+    @model_validator(mode="before")
     @classmethod
-    def _known_scheme(cls, source: str) -> str:
+    def _sampling_and_fps_say_the_same(cls, given: Any) -> Any:
+        """Fill in the one that is not given. What is no sampling or no number is left for the fields to refuse."""
+        if not isinstance(given, dict):
+            return given
+        sampling, fps = given.get("sampling"), given.get("fps")
+        if sampling is None:
+            return {**given, "sampling": f"fps:{fps:.12g}"} if isinstance(fps, int | float) and fps > 0 else given
+        try:
+            meant = Sampling.parse(sampling)
+        except (ConfigError, AttributeError):
+            return given
+        if isinstance(fps, int | float) and not isclose(fps, meant.fps):
+            raise ValueError(f"fps = {fps:g} and sampling = {sampling!r} exclude each other; give one of them")
+        return {**given, "fps": meant.fps}
+
+    @field_validator("sampling")
+    @classmethod
+    def _known_sampling(cls, sampling: str) -> str:
+        try:
+            Sampling.parse(sampling)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return sampling
+
+    @field_validator("source", "substream")
+    @classmethod
+    def _known_scheme(cls, source: str | None) -> str | None:
+        if source is None:
+            return None
         scheme = "" if is_path(source) else source.partition(":")[0]
         if scheme and scheme not in {"rtsp", "rtsps", "http", "https", "file", "sim"}:
             raise ValueError(

@@ -31,6 +31,22 @@ def test_sampling_on_the_streams_time(rtsp: RtspServer, watch: Watcher) -> None:
     assert {b.index - a.index for a, b in pairwise(frames)} == {3}
 
 
+def test_key_frames_only(rtsp: RtspServer, watch: Watcher) -> None:
+    """With ``keyframes`` only key frames are decoded: here each fifth picture of the stream."""
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"), sampling="keyframes")
+    frames = [cam.slot.take(5) for _ in range(5)]
+    assert {number_of(frame) % 5 for frame in frames} == {0}
+    assert {b.index - a.index for a, b in pairwise(frames)} == {1}
+
+
+def test_the_substream_is_analysed(rtsp: RtspServer, free_port: int, watch: Watcher) -> None:
+    """A camera with a sub-stream is live by it, though its main stream cannot be reached."""
+    rtsp.start()
+    cam = watch(f"rtsp://127.0.0.1:{free_port}/main", substream=rtsp.url("video.mp4"))
+    assert cam.slot.take(5).image.shape == (120, 160, 3)
+
+
 def test_killed_server_comes_back(rtsp: RtspServer, watch: Watcher) -> None:
     """When the server dies, the camera is told lost, tries again, and is live again after the server's restart."""
     rtsp.start()
