@@ -18,6 +18,7 @@ from agent.config import CameraConfig, Config, read_secret
 from agent.detection import open_detector
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
+from agent.motion import MotionGate, MovingObjects
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
@@ -117,8 +118,20 @@ class Agent:
         cameras = self._config.cameras
         arrived = threading.Event()
         slots = {camera.name: FrameSlot(arrived) for camera in cameras}
+        self._gates = {
+            camera.name: MotionGate(fps=camera.fps, look_every_s=camera.motion.look_every_s)
+            for camera in cameras
+            if camera.gated
+        }
+        self._moving = {name: MovingObjects() for name in self._gates}
         self._grabbers = {
-            camera.name: Grabber(camera, slots[camera.name], clock=self._clock, on_state=self._note_state)
+            camera.name: Grabber(
+                camera,
+                slots[camera.name],
+                clock=self._clock,
+                on_state=self._note_state,
+                gate=self._gates.get(camera.name),
+            )
             for camera in cameras
         }
         self._rates = {camera.name: FrameRate() for camera in cameras}
@@ -226,6 +239,9 @@ class Agent:
 
     def _note_step(self, step: Step) -> None:
         camera = step.frame.camera
+        if camera in self._gates:
+            height, width = step.frame.image.shape[:2]
+            self._gates[camera].note_moving(self._moving[camera].among(step.tracks, width, height))
         self._rates[camera].add(self._clock.now().monotonic_ns)
         self._live.publish(step.frame, step.tracks, self._detector.info.class_names)
         self._recorder.observe(step.observation)

@@ -8,9 +8,10 @@ from agent.analytics import Analysis, Presence
 from agent.detection import Detector
 from agent.places import PlaceFinder
 from agent.tracking import ByteTrack, TrackerParams
-from agent.types import Detections, Findings, Frame, Instant, Observation, Tracks
+from agent.types import ANY, Detections, Findings, Frame, Instant, Measure, Observation, Tracks
 
 _MIN_GAP_S = 2.0
+_STILL = Measure(ANY, ANY, "frames_still", 1.0)  # the total of a window: frames that cost no detector
 _GAP_FRAMES = 3  # a slow camera's frames may be this far apart without a gap in what was watched
 
 
@@ -44,6 +45,7 @@ class CameraPipeline:
         self._presence = presence
         self._analyses = tuple(analyses)
         self._finder = finder
+        self._held: Detections | None = None  # of the tracks of the last frame: what a still frame shows
 
     @classmethod
     def for_camera(
@@ -78,7 +80,7 @@ class CameraPipeline:
         return cls(camera, detector, tracker, presence, analyses=analyses, finder=finder)
 
     def step(self, frame: Frame) -> Step:
-        """Analyse the next frame.
+        """Analyse the next frame. In a still one, what was tracked last is taken to be where it was.
 
         Raises:
             ValueError: The frame is of another camera, is no picture, or the detector gave impossible values.
@@ -86,11 +88,16 @@ class CameraPipeline:
         """
         if frame.camera != self.camera:
             raise ValueError(f"frame of camera {frame.camera!r} came to the pipeline of {self.camera!r}")
-        detections = self._detector.detect(frame.image)
+        held, self._held = self._held if frame.still else None, None
+        detections = self._detector.detect(frame.image) if held is None else held
         tracks = self._tracker.update(detections, frame.captured)
         presence = self._presence.observe(tracks, frame.captured)
+        if held is not None:
+            presence = replace(presence, measures=(*presence.measures, _STILL))
         found = [each.observe(frame, tracks, observed_ns=presence.observed_ns) for each in self._analyses]
-        return Step(frame, detections, tracks, self._with_place(_with_findings(presence, found)))
+        step = Step(frame, detections, tracks, self._with_place(_with_findings(presence, found)))
+        self._held = Detections(tracks.boxes, tracks.scores, tracks.class_ids)
+        return step
 
     def finish(self, at: Instant) -> Observation:
         """Return what the analyses have left to say, at the end of the program; it stands for no time watched."""

@@ -49,6 +49,7 @@ def health(
                 state=camera.state,
                 frames=camera.frames_captured,
                 dropped=camera.frames_dropped,
+                still=camera.frames_still,
                 reconnects=camera.reconnects,
             )
             for camera in cameras

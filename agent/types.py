@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8, BGR."""
 
+Small = NDArray[np.uint8]
+"""(h, w) uint8: the luma of a frame, scaled down to at most 320 pixels on its longer side."""
+
 Boxes = NDArray[np.float32]
 """(N, 4) float32 xyxy, pixels of the source frame, never rounded."""
 
@@ -38,13 +41,17 @@ class Frame:
     """One picture of one camera.
 
     ``index`` counts the frames that the source delivered since it was opened, from 0, dropped ones included.
-    ``captured`` is when the picture was taken, as well as the source can tell.
+    ``captured`` is when the picture was taken, as well as the source can tell. ``small`` is its small luma where the
+    source made one. A ``still`` frame shows what the frame before it showed, as far as the motion gate can tell: its
+    ``image`` is that of the last frame that was not still, and need not be looked at again.
     """
 
     camera: str
     index: int
     captured: Instant
     image: Image
+    small: Small | None = None
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,6 +124,7 @@ class CameraStatus:
     since: Instant
     frames_captured: int
     frames_dropped: int  # replaced by a newer one before anybody looked: wanted when analysis is slower
+    frames_still: int  # of those captured, the ones in which the motion gate saw nothing new
     reconnects: int
     width: int  # pixels, 0 until the first frame
     height: int

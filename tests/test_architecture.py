@@ -9,9 +9,10 @@ import pytest
 from tests.conftest import ROOT
 
 # A room may import the rooms in its set, itself, and the shared values.
-SHARED = {"types", "errors", "clock", "config", "status", "receiver", "outline", "sampling", "__init__"}
+SHARED = {"types", "errors", "clock", "config", "status", "receiver", "outline", "sampling", "small", "__init__"}
 ALLOWED = {
-    "capture": set(),
+    "capture": {"motion"},
+    "motion": set(),
     "detection": set(),
     "tracking": set(),
     "analytics": {"tracking"},

@@ -13,8 +13,9 @@ from agent.capture.source import EndedError, Picture, Source, SourceError
 from agent.capture.timeline import Arrivals, Playback
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
+from agent.motion import MotionGate
 from agent.sampling import Sampling
-from agent.types import CameraState, CameraStatus, Frame, Instant
+from agent.types import CameraState, CameraStatus, Frame, Image, Instant
 
 log = structlog.get_logger()
 
@@ -60,6 +61,7 @@ class Grabber:
         clock: Clock,
         *,
         on_state: Callable[[str, CameraStatus], None] = _ignore_state,
+        gate: MotionGate | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Check the camera's address; nothing is opened before ``run``.
@@ -69,6 +71,7 @@ class Grabber:
             slot: Where frames go.
             clock: Dates frames and measures waits.
             on_state: Called with the camera's name and status when the state changes, not when only a counter does.
+            gate: Tells which pictures deserve a look; None: all of them.
             backoff: How to wait between attempts.
 
         Raises:
@@ -77,9 +80,11 @@ class Grabber:
         create_source(camera, clock)
         self._camera, self._slot, self._clock = camera, slot, clock
         self._on_state, self._beat, self._backoff = on_state, _ignore_beat, backoff or Backoff()
+        self._gate = gate
+        self._looked_at: Image | None = None  # the last image that the gate let through, of this session
         self._random = random.SystemRandom()
         self._lock = threading.Lock()
-        self._status = CameraStatus(camera.name, CameraState.STARTING, "", clock.now(), 0, 0, 0, 0, 0)
+        self._status = CameraStatus(camera.name, CameraState.STARTING, "", clock.now(), 0, 0, 0, 0, 0, 0)
         self._source: Source | None = None
         self._skipped = 0  # by the sources before this one
         self._failures = 0  # in a row
@@ -115,7 +120,9 @@ class Grabber:
             source = create_source(self._camera, self._clock)
             with self._lock:
                 self._source = source
-            self._live_since = None
+            self._live_since = self._looked_at = None
+            if self._gate is not None:
+                self._gate.reset()
             try:
                 self._watch(source, stop)
             except SourceError as error:
@@ -149,16 +156,23 @@ class Grabber:
                 self._deliver(picture, captured, stop)
 
     def _deliver(self, picture: Picture, captured: Instant, stop: threading.Event) -> None:
-        """Convert a picture, wait until it is due if it is a recording's, and leave it in the slot."""
-        image = picture.to_bgr()
+        """Convert a picture, wait until it is due if it is a recording's, and leave it in the slot.
+
+        One that shows nothing new is not converted: the image before it says the same.
+        """
+        small = picture.to_small()
+        seen = self._looked_at
+        still = self._gate is not None and not self._gate.look(small, captured.monotonic_ns) and seen is not None
+        image = self._looked_at = seen if still and seen is not None else picture.to_bgr()
         self._wait((captured.monotonic_ns - self._clock.now().monotonic_ns) / 1e9, stop)
         if stop.is_set():
             return
-        self._slot.put(Frame(self._camera.name, picture.index, captured, image))
+        self._slot.put(Frame(self._camera.name, picture.index, captured, image, small, still))
         height, width = image.shape[:2]
         with self._lock:
-            frames = self._status.frames_captured + 1
-            self._status = replace(self._status, frames_captured=frames, width=width, height=height)
+            before = self._status
+            frames, stills = before.frames_captured + 1, before.frames_still + still
+            self._status = replace(before, frames_captured=frames, frames_still=stills, width=width, height=height)
         if self._live_since is None:
             self._live_since = self._clock.now()
             self._enter(CameraState.LIVE, "")

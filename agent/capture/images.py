@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from agent.capture.drawn import drawn
 from agent.capture.source import BrokenError, Picture, UnauthorisedError, UnreachableError
 from agent.types import Image
 
@@ -67,7 +68,7 @@ class ImageSource:
 
     def _picture(self, image: Image) -> Picture:
         index, self._index = self._index, self._index + 1
-        return Picture(index, index * self._step_ns, lambda: image)
+        return drawn(index, index * self._step_ns, lambda: image)
 
 
 def _load(path: Path) -> Image | None:

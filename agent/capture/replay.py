@@ -31,6 +31,6 @@ def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
         while (picture := source.read()) is not None:
             captured = playback.place(picture.stream_ns, start)
             if sampler.wants(captured.monotonic_ns):
-                yield Frame(camera.name, picture.index, captured, picture.to_bgr())
+                yield Frame(camera.name, picture.index, captured, picture.to_bgr(), picture.to_small())
     finally:
         source.close()

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from agent.capture.drawn import drawn
 from agent.capture.orchard import Orchard, OrchardSpec
 from agent.capture.source import Picture
 
@@ -34,7 +35,7 @@ class OrchardSource:
         if self._orchard is None:
             raise RuntimeError("read before open")
         index, self._index = self._index, self._index + 1
-        return Picture(index, round(index * 1e9 / self._spec.fps), partial(self._orchard.frame, index))
+        return drawn(index, round(index * 1e9 / self._spec.fps), partial(self._orchard.frame, index))
 
     def close(self) -> None:
         """Let go of the drawings."""

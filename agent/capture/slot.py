@@ -1,6 +1,7 @@
 """Where a camera's thread leaves its newest frame."""
 
 import threading
+from dataclasses import replace
 
 from agent.types import Frame
 
@@ -26,8 +27,10 @@ class FrameSlot:
             return self._dropped
 
     def put(self, frame: Frame) -> None:
-        """Leave a frame, never waiting."""
+        """Leave a frame, never waiting. A still one that replaces one that was not is not still to its taker."""
         with self._filled:
+            if frame.still and self._frame is not None and not self._frame.still:
+                frame = replace(frame, still=False)
             self._dropped += self._frame is not None
             self._frame = frame
             self._filled.notify()

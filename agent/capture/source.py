@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from agent.errors import RetryableError
-from agent.types import CameraState, Image
+from agent.types import CameraState, Image, Small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,12 +14,13 @@ class Picture:
 
     ``index`` counts the pictures of the stream since it was opened, from 0. ``stream_ns`` is the stream's own time
     of it, from any origin; None where the stream has none that can be trusted. ``to_bgr`` converts; call it before
-    the next ``read``, at most once. It may raise SourceError.
+    the next ``read``, at most once. ``to_small`` gives its small luma, much cheaper. Both may raise SourceError.
     """
 
     index: int
     stream_ns: int | None
     to_bgr: Callable[[], Image]
+    to_small: Callable[[], Small]
 
 
 class Source(Protocol):

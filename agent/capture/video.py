@@ -6,7 +6,7 @@ PyAV drops FFmpeg's own log unless a program asks for it, which this one never d
 import errno
 import socket
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from agent.capture.source import (
     BrokenError,
@@ -30,7 +31,8 @@ from agent.capture.source import (
 )
 from agent.clock import Clock
 from agent.config import public_address
-from agent.types import Image
+from agent.small import small_size
+from agent.types import Image, Small
 
 _PROBE_TIMEOUT_S = 3.0
 _MOST_OF = 0.9  # of a timeout: FFmpeg looks at the time now and then
@@ -68,7 +70,7 @@ class VideoSource:
         self._container: InputContainer | None = None
         self._packets: Iterator[Packet[VideoStream]] = iter(())
         self._decoded: deque[VideoFrame] = deque()
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._small_reformatter = VideoReformatter(), VideoReformatter()
         self._times = _RecordedTimes(_DEFAULT_STEP_NS)
         self._index = self._skipped = 0
         self._opened_ns = 0
@@ -114,7 +116,7 @@ class VideoSource:
         if frame is None:
             return None
         index, self._index = self._index, self._index + 1
-        return Picture(index, self._stream_ns(frame), partial(self._to_bgr, frame))
+        return Picture(index, self._stream_ns(frame), partial(self._to_bgr, frame), partial(self._to_small, frame))
 
     def close(self) -> None:
         """Disconnect."""
@@ -204,11 +206,19 @@ class VideoSource:
         return None if self._timeless else stamp
 
     def _to_bgr(self, frame: VideoFrame) -> Image:
+        reformat = partial(self._reformatter.reformat, format="bgr24", interpolation=Interpolation.FAST_BILINEAR)
+        return self._converted(frame, reformat)
+
+    def _to_small(self, frame: VideoFrame) -> Small:
+        width, height = small_size(frame.width, frame.height)
+        reformat = partial(self._small_reformatter.reformat, width=width, height=height, format="gray")
+        return self._converted(frame, partial(reformat, interpolation=Interpolation.AREA))
+
+    def _converted(self, frame: VideoFrame, reformat: Callable[[VideoFrame], VideoFrame]) -> NDArray[np.uint8]:
         try:
-            converted = self._reformatter.reformat(frame, format="bgr24", interpolation=Interpolation.FAST_BILINEAR)
+            image = np.asarray(reformat(frame).to_ndarray(), np.uint8)
         except (FFmpegError, ValueError) as error:
             raise self._error(BrokenError, f"cannot convert {frame.format.name} pictures: {error}") from None
-        image = np.asarray(converted.to_ndarray(), np.uint8)
         turn = {
             90: cv2.ROTATE_90_COUNTERCLOCKWISE,
             -90: cv2.ROTATE_90_CLOCKWISE,

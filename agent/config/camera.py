@@ -105,6 +105,13 @@ class FarmConfig(Section):
     canopy_drop: Annotated[float, Field(gt=0, lt=1)] = 0.3  # a day so far below the camera's own history: look here
 
 
+class MotionConfig(Section):
+    """The motion gate: frames in which nothing is new are not shown to the detector."""
+
+    gate: bool | None = None  # None: on for live cameras that stand still
+    look_every_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # the detector looks at least so often
+
+
 class CameraConfig(Section):
     """One camera."""
 
@@ -117,6 +124,7 @@ class CameraConfig(Section):
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
     lines: tuple[LineConfig, ...] = ()
+    motion: MotionConfig = MotionConfig()
     row: RowConfig | None = None
     farm: FarmConfig = FarmConfig()
     place: str | None = None  # name of a place in places.geojson; fixed
@@ -130,10 +138,27 @@ class CameraConfig(Section):
         return gps
 
     @model_validator(mode="after")
+    def _rows_see_every_frame(self) -> Self:
+        if self.row is not None and self.motion.gate:
+            raise ValueError("motion.gate and row exclude each other: the count along a row needs every frame")
+        return self
+
+    @model_validator(mode="after")
     def _fixed_or_moving(self) -> Self:
         if self.place is not None and self.gps is not None:
             raise ValueError("place and gps exclude each other: a camera stays where it is, or moves")
         return self
+
+    @property
+    def gated(self) -> bool:
+        """Whether the motion gate is used: unless told, where it saves much and misses nothing.
+
+        A camera that moves shows something new all the time, and a recording is there to be analysed whole.
+        """
+        if self.motion.gate is not None:
+            return self.motion.gate
+        live = self.watched.startswith(("rtsp", "http", "/dev/video"))
+        return live and self.row is None and self.gps is None
 
     @property
     def watched(self) -> str:

@@ -230,6 +230,7 @@ class CameraHealth(BaseModel):
     state: str
     frames: Count
     dropped: Count
+    still: Count = 0
     reconnects: Count
 
 

@@ -46,6 +46,24 @@ def test_sampling_in_short_and_in_full(tmp_path: Path, lines: str, sampling: str
     assert type(camera).model_validate(camera.model_dump()) == camera
 
 
+@pytest.mark.parametrize(
+    ("source", "lines", "gated"),
+    [
+        ("rtsp://x/y", "", True),
+        ("/dev/video0", "", True),
+        ("sim:orchard", "", False),
+        ("row.mp4", "", False),
+        ("row.mp4", "motion.gate = true\n", True),
+        ("rtsp://x/y", "motion.gate = false\n", False),
+        ("rtsp://x/y", 'gps = "gpsd://localhost"\n', False),
+        ("rtsp://x/y", "row = {}\n", False),
+    ],
+)
+def test_the_gate_is_used_where_it_is_safe(tmp_path: Path, source: str, lines: str, gated: object):
+    """By default live cameras that stand still are gated; recordings and cameras that move are not."""
+    assert load(tmp_path, GOOD.replace("sim:orchard", source) + lines).cameras[0].gated is gated
+
+
 def test_substream_is_what_is_watched(tmp_path: Path):
     """Without a sub-stream the camera's source is analysed; with one, that; a relative path of it is the file's."""
     assert load(tmp_path, GOOD).cameras[0].watched == "sim:orchard"
@@ -64,6 +82,7 @@ def test_substream_is_what_is_watched(tmp_path: Path):
         (GOOD + 'sampling = "fps:nan"\n', r"cameras\.0\.sampling: found 'fps:nan'; allowed"),
         (GOOD + "sampling = 5\n", r"cameras\.0\.sampling: found 5; input should be a valid string"),
         (GOOD + 'sampling = "all"\nfps = 5\n', r"cameras\.0: fps = 5 and sampling = 'all' exclude each other"),
+        (GOOD + "row = {}\nmotion.gate = true\n", r"cameras\.0: motion.gate and row exclude each other"),
         (GOOD + 'substream = "ftp://x/y"\n', r"cameras\.0\.substream: found 'ftp://x/y'; scheme 'ftp'"),
         (
             GOOD.replace("sim:orchard", "ftp://x/y"),

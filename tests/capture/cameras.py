@@ -16,20 +16,23 @@ import numpy as np
 from agent.capture import Backoff, FrameSlot, Grabber
 from agent.clock import Clock, SystemClock
 from agent.config import CameraConfig
+from agent.motion import MotionGate
 from agent.types import CameraState, CameraStatus, Frame
 
 STEP = 4
 """Grey levels from one frame of a test video to the next: a frame tells its own number."""
 
 
-def make_video(path: Path, *, frames: int = 45, fps: int = 15, width: int = 160, height: int = 120) -> Path:
-    """Write an H.264 video, a key frame each third of a second; frame i is grey of level 16 + STEP * (i mod 50)."""
+def make_video(
+    path: Path, *, frames: int = 45, fps: int = 15, width: int = 160, height: int = 120, step: int = STEP
+) -> Path:
+    """Write an H.264 video, a key frame each third of a second; frame i is grey of level 16 + step * (i mod 50)."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"tune": "zerolatency", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.gop_size = max(1, fps // 3)
         for i in range(frames):
-            image = np.full((height, width, 3), 16 + STEP * (i % 50), np.uint8)
+            image = np.full((height, width, 3), 16 + step * (i % 50), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return path
@@ -69,7 +72,9 @@ class Watcher:
 
     running: list[Watched] = field(default_factory=list)
 
-    def __call__(self, source: str, clock: Clock | None = None, **settings: object) -> Watched:
+    def __call__(
+        self, source: str, clock: Clock | None = None, gate: MotionGate | None = None, **settings: object
+    ) -> Watched:
         camera = CameraConfig.model_validate({"name": "cam", "source": source, "stall_timeout_s": 1.0, **settings})
         slot, states, beats, stop = FrameSlot(), [], [], threading.Event()
         grabber = Grabber(
@@ -77,6 +82,7 @@ class Watcher:
             slot,
             clock or SystemClock(),
             on_state=lambda _name, status: states.append(status),
+            gate=gate,
             backoff=Backoff(first_s=0.05, most_s=0.15, healthy_s=0.5),
         )
         thread = threading.Thread(target=grabber.run, args=(stop, lambda: beats.append(time.monotonic())), daemon=True)

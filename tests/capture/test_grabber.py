@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,6 +34,18 @@ def test_slot_keeps_the_newest() -> None:
     slot.put(frame(5))
     assert slot.take(1).index == 5
     assert slot.dropped == 4
+
+
+def test_slot_never_hides_a_look() -> None:
+    """A still frame that replaces one that was to be looked at is to be looked at; one that replaces none is not."""
+    slot = FrameSlot()
+    slot.put(frame(0))
+    slot.put(replace(frame(1), still=True))
+    slot.put(replace(frame(2), still=True))
+    taken = slot.take(1)
+    assert (taken.index, taken.still) == (2, False)
+    slot.put(replace(frame(3), still=True))
+    assert slot.take(1).still
 
 
 def test_slot_wakes_its_reader() -> None:

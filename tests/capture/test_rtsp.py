@@ -5,6 +5,7 @@ import socket
 import threading
 from itertools import pairwise
 
+from agent.motion import MotionGate
 from agent.types import CameraState
 from tests.capture.cameras import RtspServer, Watcher, make_video, number_of, wait_for
 
@@ -45,6 +46,21 @@ def test_the_substream_is_analysed(rtsp: RtspServer, free_port: int, watch: Watc
     rtsp.start()
     cam = watch(f"rtsp://127.0.0.1:{free_port}/main", substream=rtsp.url("video.mp4"))
     assert cam.slot.take(5).image.shape == (120, 160, 3)
+
+
+def test_a_still_stream_is_gated(rtsp: RtspServer, watch: Watcher) -> None:
+    """Of a stream that shows one picture for ever only the first second is to be looked at; the rest are still."""
+    make_video(rtsp.folder / "video.mp4", frames=300, step=0)
+    rtsp.start()
+    cam = watch(rtsp.url("video.mp4"), gate=MotionGate(fps=15, look_every_s=60), fps=15)
+    frames = []
+    while len(frames) < 20 or not frames[-1].still:
+        frames.append(cam.slot.take(5))
+    assert not frames[0].still
+    image = frames[-1].image
+    assert cam.slot.take(5).image is image
+    status = cam.grabber.status()
+    assert 0 < status.frames_still < status.frames_captured
 
 
 def test_killed_server_comes_back(rtsp: RtspServer, watch: Watcher) -> None:

@@ -40,7 +40,7 @@ def tracks(*boxes: tuple[float, float, float, float], class_id: int = 0, first_i
 
 def camera(name: str = "north", state: CameraState = CameraState.LIVE, detail: str = "", **changes) -> CameraStatus:
     since = Instant(utc_ns=0, monotonic_ns=0, boot=0)
-    return replace(CameraStatus(name, state, detail, since, 1000, 40, 0, 1920, 1080), **changes)
+    return replace(CameraStatus(name, state, detail, since, 1000, 40, 0, 0, 1920, 1080), **changes)
 
 
 def box_status(**changes) -> BoxStatus:

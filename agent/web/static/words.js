@@ -50,6 +50,7 @@ export function cameraState(camera, now) {
 export function cameraFacts(camera, fps) {
   const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second` : "Looking at no pictures";
   const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
+  if (camera.frames_still) facts.push(`${number((100 * camera.frames_still) / camera.frames_captured)} % of them showed nothing new`);
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
   return `${facts.join("; ")}.`;
