@@ -22,6 +22,7 @@ from agent.motion import MotionGate, MovingObjects
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
+from agent.sights import Sights
 from agent.status import BoxStatus, FrameRate
 from agent.store import Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
@@ -138,6 +139,7 @@ class Agent:
         self._noted: dict[str, CameraState] = {}
         self._places = Places.load(self._config.places)
         self._feeds = create_feeds(cameras, self._config.places, self._clock)
+        self._sights = Sights(cameras, self._config.storage.data_dir)
         self._pipelines = [self._pipeline(camera) for camera in cameras]
         served = [(slots[pipeline.camera], pipeline) for pipeline in self._pipelines]
         self._analysis = AnalysisLoop(served, arrived, self._note_step)
@@ -150,6 +152,7 @@ class Agent:
             fps=camera.fps,
             analyses=create_analyses(camera, self._detector.info.class_names, confidence=self._config.model.confidence),
             finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
+            sight=self._sights.of(camera.name),
         )
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -193,6 +196,7 @@ class Agent:
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._chores.retire)
         self._schedule.every(600, "trends", self._chores.compare_days)
+        self._schedule.every(600, "views", self._sights.save)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
 
@@ -212,6 +216,7 @@ class Agent:
         receivers = [f"gps-{gps}" for gps in self._feeds]
         self._supervisor.stop("analysis", *cameras, *receivers, timeout_s=1.0)
         self._schedule.stop()
+        self._sights.save()
         for pipeline in self._pipelines:
             self._recorder.observe(pipeline.finish(self._clock.now()))
         self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
@@ -258,6 +263,7 @@ class Agent:
             read_machine(self._config.storage.data_dir),
             [grabber.status() for grabber in self._grabbers.values()],
             self._outbox.depth(),
+            sight=self._sights.states(),
             uptime_s=self._uptime_s(),
             now=self._clock.now(),
         )
@@ -292,6 +298,7 @@ class Agent:
             model_name=self._detector.info.name,
             backend=self._detector.info.backend,
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
+            sight=self._sights.states(),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
             hour=tuple(hour),
             measures=tuple(measures),

@@ -68,6 +68,7 @@ class BoxStatus:
     backend: str
     cameras: tuple[CameraStatus, ...]
     analysed_fps: dict[str, float]  # per camera, over the last seconds
+    sight: dict[str, str]  # per camera that is checked: "clear", what keeps it from seeing, or "moved"
     hour: tuple[HourCount, ...]
     measures: tuple[HourMeasure, ...]
     link: LinkStatus

@@ -101,6 +101,13 @@ class Tracks:
         """Return N."""
         return len(self.track_ids)
 
+    @classmethod
+    def none(cls) -> "Tracks":
+        """Return the tracks of a frame in which there are none."""
+        nothing = Detections.none()
+        ids = nothing.class_ids
+        return cls(ids, nothing.boxes, nothing.scores, ids, np.zeros(0, np.bool_))
+
 
 class CameraState(StrEnum):
     """How a camera does. End of stream, read failure and stall are three different things."""
@@ -184,8 +191,9 @@ class Observation:
     """What one analysed frame adds to the history of a camera.
 
     ``observed_ns`` is the time that this frame stands for: since the frame before it, and 0 after a gap, so that the
-    sum over a window is the time really watched. ``counts`` holds the row (``ANY``, ``ANY``); it is empty only in what
-    the analyses say at the end of the program, without a frame. ``place`` is where the camera was, empty if not known.
+    sum over a window is the time really watched. ``counts`` holds the row (``ANY``, ``ANY``); it is empty only where
+    nothing was seen: in a frame of a blind camera, and in what the analyses say at the end of the program. ``place`` is
+    where the camera was, empty if not known.
     """
 
     camera: str

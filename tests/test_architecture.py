@@ -22,6 +22,7 @@ ALLOWED = {
     "web": set(),
     "pipeline": {"detection", "tracking", "analytics", "places"},
     "chores": {"analytics", "places", "store"},
+    "sights": {"analytics", "pipeline"},
     "analysis": {"pipeline", "capture"},
     "replay": {"capture", "detection", "pipeline", "summaries"},
     "supervisor": set(),

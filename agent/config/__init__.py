@@ -12,6 +12,7 @@ from agent.config.camera import (
     MotionConfig,
     RipenessConfig,
     RowConfig,
+    SightConfig,
     ZoneConfig,
 )
 from agent.config.load import load_config, read_secret
@@ -31,6 +32,7 @@ __all__ = [
     "PlacesConfig",
     "RipenessConfig",
     "RowConfig",
+    "SightConfig",
     "StorageConfig",
     "SyncConfig",
     "ZoneConfig",

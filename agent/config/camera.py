@@ -112,6 +112,12 @@ class MotionConfig(Section):
     look_every_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # the detector looks at least so often
 
 
+class SightConfig(Section):
+    """Whether the camera can see: dark, overexposed, covered, blurred, frozen, moved."""
+
+    check: bool | None = None  # None: on for live cameras
+
+
 class CameraConfig(Section):
     """One camera."""
 
@@ -125,6 +131,7 @@ class CameraConfig(Section):
     zones: tuple[ZoneConfig, ...] = ()
     lines: tuple[LineConfig, ...] = ()
     motion: MotionConfig = MotionConfig()
+    sight: SightConfig = SightConfig()
     row: RowConfig | None = None
     farm: FarmConfig = FarmConfig()
     place: str | None = None  # name of a place in places.geojson; fixed
@@ -157,8 +164,22 @@ class CameraConfig(Section):
         """
         if self.motion.gate is not None:
             return self.motion.gate
-        live = self.watched.startswith(("rtsp", "http", "/dev/video"))
-        return live and self.row is None and self.gps is None
+        return self.live and self.stands
+
+    @property
+    def sighted(self) -> bool:
+        """Whether it is told when the camera cannot see. A recording shows what it shows."""
+        return self.live if self.sight.check is None else self.sight.check
+
+    @property
+    def live(self) -> bool:
+        """Whether its address is that of a camera rather than of a recording."""
+        return self.watched.startswith(("rtsp", "http", "/dev/video"))
+
+    @property
+    def stands(self) -> bool:
+        """Whether it always looks at the same scene."""
+        return self.row is None and self.gps is None
 
     @property
     def watched(self) -> str:

@@ -53,6 +53,7 @@ def box_status(**changes) -> BoxStatus:
         model_name="orchard-yolo26n",
         backend="OpenVINO",
         cameras=(camera("north"), camera("south")),
+        sight={"north": "clear"},
         analysed_fps={"north": 4.9, "south": 5.0},
         hour=(
             HourCount("north", "*", 1234, 3480.0, 17000, 6.25, 14),

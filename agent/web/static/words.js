@@ -42,7 +42,18 @@ const CAMERA = {
   failed: ["bad", "Sending what cannot be read"],
 };
 
-export function cameraState(camera, now) {
+// What keeps a camera from seeing, though its pictures come.
+const SIGHT = {
+  dark: "Live, but its picture is dark",
+  overexposed: "Live, but its picture is white",
+  covered: "Live, but covered, or in fog",
+  blurred: "Live, but blurred: dirty, wet or out of focus",
+  frozen: "Live, but showing the same picture again and again",
+  moved: "Live, but looking elsewhere than it did: check zones and lines",
+};
+
+export function cameraState(camera, now, sight) {
+  if (camera.state === "live" && SIGHT[sight]) return { tone: "bad", words: SIGHT[sight] };
   const [tone, words] = CAMERA[camera.state] ?? ["calm", camera.state];
   return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
 }
