@@ -23,7 +23,7 @@ def frame(index: int, *, dark: bool) -> Frame:
 
 
 def test_blind_time_is_neither_observed_nor_empty():
-    """Of a minute with 20 dark seconds all is observed or blind, five more seconds blind; the object is counted once."""
+    """A minute with 20 dark seconds is observed or blind, and for 5 seconds more blind; the object counts once."""
     sight = Sight("cam", max_gap_s=2.0, view=None)
     pipeline = CameraPipeline.for_camera("cam", ScriptedDetector(), confidence=0.25, fps=2, sight=sight)
     windows = RollupWindows(60)
