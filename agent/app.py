@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from agent import __version__, report
 from agent.analysis import AnalysisLoop
 from agent.analytics import create_analyses
-from agent.capture import FrameSlot, Grabber
+from agent.capture import Decoders, FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
@@ -118,12 +118,13 @@ class Agent:
     def _wire_cameras(self) -> None:
         cameras = self._config.cameras
         arrived = threading.Event()
-        slots = {camera.name: FrameSlot(arrived) for camera in cameras}
+        slots = {camera.name: FrameSlot(arrived, clock=self._clock, max_age_s=camera.max_age_s) for camera in cameras}
         self._gates = {
             camera.name: MotionGate(fps=camera.fps, look_every_s=camera.motion.look_every_s)
             for camera in cameras
             if camera.gated
         }
+        self._decoders = Decoders()
         self._moving = {name: MovingObjects() for name in self._gates}
         self._grabbers = {
             camera.name: Grabber(
@@ -131,7 +132,9 @@ class Agent:
                 slots[camera.name],
                 clock=self._clock,
                 on_state=self._note_state,
+                on_event=self._recorder.event,
                 gate=self._gates.get(camera.name),
+                decoders=self._decoders,
             )
             for camera in cameras
         }
@@ -215,6 +218,7 @@ class Agent:
         cameras = [f"camera-{name}" for name in self._grabbers]
         receivers = [f"gps-{gps}" for gps in self._feeds]
         self._supervisor.stop("analysis", *cameras, *receivers, timeout_s=1.0)
+        self._decoders.close()
         self._schedule.stop()
         self._sights.save()
         for pipeline in self._pipelines:

@@ -56,6 +56,7 @@ def health(
                 frames=camera.frames_captured,
                 dropped=camera.frames_dropped,
                 still=camera.frames_still,
+                late=camera.frames_late,
                 sight=sight.get(camera.camera, ""),
                 reconnects=camera.reconnects,
             )

@@ -1,7 +1,7 @@
 """The values in which the rooms of the agent meet. No behaviour beyond what a value knows of itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -115,10 +115,13 @@ class CameraState(StrEnum):
     STARTING = "starting"
     LIVE = "live"
     ENDED = "ended"  # the source came to its end, as a file does
-    UNREACHABLE = "unreachable"  # nobody answers, or refuses, at that address
+    UNREACHABLE = "unreachable"  # nobody answers at that address, or there is no such file
+    REFUSED = "refused"  # a machine answers, but nothing listens there
     UNAUTHORISED = "unauthorised"
     STALLED = "stalled"  # connected, but no frame within the timeout
     FAILED = "failed"  # the data cannot be read or decoded
+    UNSUPPORTED = "unsupported"  # its video is of a kind that cannot be decoded here
+    DECODER_LOST = "decoder-lost"  # the process that decoded it crashed or hung
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,9 @@ class CameraStatus:
     reconnects: int
     width: int  # pixels, 0 until the first frame
     height: int
+    frames_late: int = 0  # so old when they came, or when somebody looked, that they say nothing of now
+    resizes: int = 0  # how often the size of its pictures changed
+    failures: Mapping[str, int] = field(default_factory=dict)  # how often it came into each state that is none of well
 
 
 ANY = "*"

@@ -6,7 +6,7 @@ from functools import cache
 import cv2
 import numpy as np
 
-from agent.capture.source import Picture
+from agent.decoder.source import Picture
 from agent.small import small_size
 from agent.types import Image, Small
 

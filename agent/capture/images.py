@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from agent.capture.drawn import drawn
-from agent.capture.source import BrokenError, Picture, UnauthorisedError, UnreachableError
+from agent.decoder.source import BrokenError, Picture, UnauthorisedError, UnreachableError
 from agent.types import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})

@@ -1,6 +1,6 @@
 """A recording that starts again at its end."""
 
-from agent.capture.source import Picture, Source
+from agent.decoder.source import Picture, Source
 
 _SINGLE_PICTURE_NS = 1_000_000_000
 

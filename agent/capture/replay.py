@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 
+from agent.capture.decoders import Decoders
 from agent.capture.factory import create_source
-from agent.capture.source import BrokenError
 from agent.capture.timeline import Playback
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
+from agent.decoder.source import BrokenError
 from agent.sampling import Sampling
 from agent.types import Frame
 
 
-def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
+def replay(camera: CameraConfig, clock: Clock, decoders: Decoders | None = None) -> Iterator[Frame]:
     """Yield the frames of a recording, once, at most ``camera.fps`` a second of its own time; none is dropped.
 
     Frames are dated by the recording's time, counted from now: a later stage sees the same intervals as if it had
@@ -21,7 +22,7 @@ def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
         ConfigError: The address is wrong.
         SourceError: The recording cannot be opened or read on, or is live.
     """
-    source = create_source(camera.model_copy(update={"loop": False}), clock)
+    source = create_source(camera.model_copy(update={"loop": False}), decoders)
     try:
         source.open()
         if not source.recorded:

@@ -4,7 +4,7 @@ from functools import partial
 
 from agent.capture.drawn import drawn
 from agent.capture.orchard import Orchard, OrchardSpec
-from agent.capture.source import Picture
+from agent.decoder.source import Picture
 
 
 class OrchardSource:

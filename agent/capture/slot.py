@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 
+from agent.clock import Clock
 from agent.types import Frame
 
 
@@ -13,12 +14,26 @@ class FrameSlot:
     what was.
     """
 
-    def __init__(self, arrived: threading.Event | None = None) -> None:
-        """Start empty. ``arrived`` is set at each frame, so that one thread can wait for several slots at once."""
+    def __init__(
+        self, arrived: threading.Event | None = None, *, clock: Clock | None = None, max_age_s: float = 5.0
+    ) -> None:
+        """Start empty.
+
+        Args:
+            arrived: Is set at each frame, so that one thread can wait for several slots at once.
+            clock: Tells how old a frame is when it is taken; None: frames never grow old.
+            max_age_s: An older frame is counted, and not handed out.
+        """
         self._filled = threading.Condition()
-        self._arrived = arrived
+        self._arrived, self._clock, self._max_age_ns = arrived, clock, round(max_age_s * 1e9)
         self._frame: Frame | None = None
-        self._dropped = 0
+        self._dropped = self._late = 0
+
+    @property
+    def late(self) -> int:
+        """How many frames were too old when somebody came for them."""
+        with self._filled:
+            return self._late
 
     @property
     def dropped(self) -> int:
@@ -38,8 +53,12 @@ class FrameSlot:
             self._arrived.set()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """Take the newest frame, waiting for one at most so long; None if none came."""
+        """Take the newest frame, waiting for one at most so long; None if none came, or what came is too old."""
         with self._filled:
             self._filled.wait_for(lambda: self._frame is not None, timeout_s)
             frame, self._frame = self._frame, None
-            return frame
+            if frame is None or self._clock is None:
+                return frame
+            age_ns = self._clock.now().monotonic_ns - frame.captured.monotonic_ns
+            self._late += age_ns > self._max_age_ns
+            return frame if age_ns <= self._max_age_ns else None

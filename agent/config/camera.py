@@ -127,6 +127,7 @@ class CameraConfig(Section):
     sampling: str = "fps:5"  # "keyframes", "fps:N" or "all"
     fps: Annotated[float, Field(gt=0, le=MOST_FPS)] = 5.0  # short for sampling = "fps:N"; see Sampling.fps
     stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+    max_age_s: Annotated[float, Field(ge=0.1, le=300)] = 5.0  # an older frame says nothing of now, and is not analysed
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
     lines: tuple[LineConfig, ...] = ()

@@ -231,6 +231,7 @@ class CameraHealth(BaseModel):
     frames: Count
     dropped: Count
     still: Count = 0
+    late: Count = 0
     sight: str = ""
     reconnects: Count
 

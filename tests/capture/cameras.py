@@ -13,11 +13,11 @@ from pathlib import Path
 import av
 import numpy as np
 
-from agent.capture import Backoff, FrameSlot, Grabber
+from agent.capture import Backoff, Decoders, FrameSlot, Grabber
 from agent.clock import Clock, SystemClock
 from agent.config import CameraConfig
 from agent.motion import MotionGate
-from agent.types import CameraState, CameraStatus, Frame
+from agent.types import CameraState, CameraStatus, Event, Frame
 
 STEP = 4
 """Grey levels from one frame of a test video to the next: a frame tells its own number."""
@@ -61,6 +61,7 @@ class Watched:
     stop: threading.Event
     states: list[CameraStatus]
     beats: list[float]
+    events: list[Event]
 
     def seen(self, state: CameraState) -> bool:
         return any(status.state is state for status in self.states)
@@ -71,22 +72,25 @@ class Watcher:
     """Starts grabbers, and ends them after the test."""
 
     running: list[Watched] = field(default_factory=list)
+    decoders: Decoders = field(default_factory=Decoders)
 
     def __call__(
         self, source: str, clock: Clock | None = None, gate: MotionGate | None = None, **settings: object
     ) -> Watched:
         camera = CameraConfig.model_validate({"name": "cam", "source": source, "stall_timeout_s": 1.0, **settings})
-        slot, states, beats, stop = FrameSlot(), [], [], threading.Event()
+        slot, states, beats, events, stop = FrameSlot(), [], [], [], threading.Event()
         grabber = Grabber(
             camera,
             slot,
             clock or SystemClock(),
             on_state=lambda _name, status: states.append(status),
+            on_event=events.append,
             gate=gate,
+            decoders=self.decoders,
             backoff=Backoff(first_s=0.05, most_s=0.15, healthy_s=0.5),
         )
         thread = threading.Thread(target=grabber.run, args=(stop, lambda: beats.append(time.monotonic())), daemon=True)
-        watched = Watched(grabber, slot, thread, stop, states, beats)
+        watched = Watched(grabber, slot, thread, stop, states, beats, events)
         self.running.append(watched)
         thread.start()
         return watched

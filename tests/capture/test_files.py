@@ -237,4 +237,4 @@ def test_file_url(video: Path) -> None:
 def test_bad_addresses() -> None:
     """The address of a simulated scene that does not exist is refused before anything is opened."""
     with pytest.raises(ConfigError, match="sim:orchard"):
-        create_source(camera("sim:desert"), SystemClock())
+        create_source(camera("sim:desert"))

@@ -69,7 +69,7 @@ def test_killed_server_comes_back(rtsp: RtspServer, watch: Watcher) -> None:
     cam = watch(rtsp.url("video.mp4"))
     wait_for(lambda: cam.seen(CameraState.LIVE))
     rtsp.kill()
-    wait_for(lambda: cam.grabber.status().state is CameraState.UNREACHABLE)
+    wait_for(lambda: cam.grabber.status().state is CameraState.REFUSED)
     assert "refused" in cam.grabber.status().detail
     rtsp.start()
     wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
@@ -90,6 +90,10 @@ def test_new_frame_size_after_reconnect(rtsp: RtspServer, watch: Watcher) -> Non
     while frame.image.shape[1] != 320:
         frame = cam.slot.take(5)
     assert frame.image.shape == (180, 320, 3)
+    assert cam.grabber.status().resizes == 1
+    (event,) = cam.events
+    assert event.kind == "camera-resized"
+    assert event.data == {"width": 320, "height": 180, "width_before": 160, "height_before": 120}
 
 
 def test_frozen_server_is_stalled(rtsp: RtspServer, watch: Watcher) -> None:
@@ -100,12 +104,13 @@ def test_frozen_server_is_stalled(rtsp: RtspServer, watch: Watcher) -> None:
     rtsp.signal(signal.SIGSTOP)
     wait_for(lambda: len(cam.states) >= 2)
     assert cam.states[1].state is CameraState.STALLED
+    assert cam.grabber.status().failures["stalled"] >= 1
     rtsp.signal(signal.SIGCONT)
     wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
 
 
 def test_frozen_before_the_connection(rtsp: RtspServer, watch: Watcher) -> None:
-    """A server that accepts a connection and never answers is stalled, not unreachable."""
+    """A server that accepts a connection and never answers is stalled, not refused."""
     rtsp.start()
     rtsp.signal(signal.SIGSTOP)
     cam = watch(rtsp.url("video.mp4"))
@@ -134,10 +139,10 @@ def test_unknown_stream(rtsp: RtspServer, watch: Watcher) -> None:
 
 
 def test_refused_port(free_port: int, watch: Watcher) -> None:
-    """A port where nobody listens is unreachable."""
+    """A port where nobody listens is refused."""
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
     wait_for(lambda: bool(cam.states))
-    assert cam.states[0].state is CameraState.UNREACHABLE
+    assert cam.states[0].state is CameraState.REFUSED
 
 
 def test_wrong_password(free_port: int, watch: Watcher) -> None:

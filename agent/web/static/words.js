@@ -40,6 +40,9 @@ const CAMERA = {
   unauthorised: ["bad", "Refusing the user name or password"],
   stalled: ["bad", "Connected, but sending no pictures"],
   failed: ["bad", "Sending what cannot be read"],
+  refused: ["bad", "Switched on, but taking no connection"],
+  unsupported: ["bad", "Sending a kind of video that cannot be decoded here"],
+  "decoder-lost": ["bad", "Its decoder crashed or hung, and starts again"],
 };
 
 // What keeps a camera from seeing, though its pictures come.
@@ -58,11 +61,25 @@ export function cameraState(camera, now, sight) {
   return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
 }
 
+const FAILURES = {
+  ended: "ended",
+  unreachable: "not answering",
+  refused: "refused",
+  unauthorised: "unauthorised",
+  stalled: "stalled",
+  failed: "unreadable",
+  unsupported: "of an unknown kind",
+  "decoder-lost": "decoder lost",
+};
+
 export function cameraFacts(camera, fps) {
   const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second` : "Looking at no pictures";
   const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
   if (camera.frames_still) facts.push(`${number((100 * camera.frames_still) / camera.frames_captured)} % of them showed nothing new`);
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
+  if (camera.frames_late) facts.push(`${number(camera.frames_late)} came too late`);
+  if (camera.resizes) facts.push(`changed its picture's size ${plural(camera.resizes, "time")}`);
+  for (const [state, times] of Object.entries(camera.failures)) facts.push(`${FAILURES[state] ?? state} ${plural(times, "time")}`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
   return `${facts.join("; ")}.`;
 }

@@ -53,13 +53,31 @@ class Source(Protocol):
 
 
 class SourceError(RetryableError):
-    """A source gave no picture. The message is one line that names its address, without credentials."""
+    """A source gave no picture. The message is one line; outside the decoder it names the address, no credentials."""
 
     state: ClassVar[CameraState] = CameraState.FAILED
 
 
+class RefusedError(SourceError):
+    """A machine answers at that address, but takes no connection there."""
+
+    state = CameraState.REFUSED
+
+
+class UnsupportedError(SourceError):
+    """Its video is of a kind that cannot be decoded here."""
+
+    state = CameraState.UNSUPPORTED
+
+
+class DecoderLostError(SourceError):
+    """The process that decoded it crashed or hung, because of it or of another camera, and was ended."""
+
+    state = CameraState.DECODER_LOST
+
+
 class UnreachableError(SourceError):
-    """Nobody answers at that address, or it is refused, or there is no such file or device."""
+    """Nobody answers at that address, or there is no such file or device."""
 
     state = CameraState.UNREACHABLE
 
