@@ -57,6 +57,11 @@ class Sampler:
         self._period_ns = round(1_000_000_000 / fps) if fps else 0
         self._due_ns: int | None = None
 
+    @property
+    def not_before_ns(self) -> int | None:
+        """No picture is wanted that follows the last one and comes before this time, on the clock of ``wants``."""
+        return None if self._due_ns is None else self._due_ns - self._period_ns // 10
+
     def wants(self, captured_ns: int) -> bool:
         """Say whether the picture of this time, on any clock that rises, is wanted."""
         if not self._period_ns:

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from agent.decoder.source import DecoderLostError
-from agent.decoder.wire import Packet, receive
-from agent.decoder.worker import BEAT
+from agent.decoder.wire import BEAT, Packet, receive
 
 log = structlog.get_logger()
 

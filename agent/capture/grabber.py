@@ -10,7 +10,7 @@ import structlog
 from agent.capture.decoders import Decoders
 from agent.capture.factory import create_source
 from agent.capture.slot import FrameSlot
-from agent.capture.timeline import Arrivals, Playback
+from agent.capture.timeline import Arrivals, Playback, on_stream
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
 from agent.decoder.source import EndedError, Picture, Source, SourceError
@@ -163,9 +163,10 @@ class Grabber:
         source.open()
         timeline = Playback(self._clock.now()) if source.recorded else Arrivals()
         sampler = Sampling.parse(self._camera.sampling).sampler()
+        not_before_ns = None
         while not stop.is_set():
             self._beat()
-            picture = source.read()
+            picture = source.read(not_before_ns)
             if picture is None and source.recorded:
                 self._enter(CameraState.ENDED, "the recording came to its end")
                 return
@@ -177,6 +178,7 @@ class Grabber:
                 self._late += 1
             elif sampler.wants(captured.monotonic_ns):
                 self._deliver(picture, captured, stop)
+            not_before_ns = on_stream(sampler.not_before_ns, captured, picture.stream_ns)
 
     def _deliver(self, picture: Picture, captured: Instant, stop: threading.Event) -> None:
         """Convert a picture, wait until it is due if it is a recording's, and leave it in the slot.

@@ -50,7 +50,7 @@ class ImageSource:
             raise BrokenError(f"{self._path}: holds no .jpg or .png image")
         self._next = self._index = 0
 
-    def read(self) -> Picture | None:
+    def read(self, _not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next image that can be read, or None after the last. Raises SourceError."""
         while self._next < len(self._names):
             image = _load(self._names[self._next])

@@ -70,15 +70,17 @@ class RemoteSource:
         answer = self._ask({**asked, "keyframes_only": self._keyframes_only}, 2 * self._timeout_s + _GRACE_S)
         self._recorded = answer.message.get("recorded") is True
 
-    def read(self) -> Picture | None:
+    def read(self, not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next picture that can be decoded, or None at the end. Raises SourceError."""
-        answer = self._ask({"do": "read", "freed": self._memory.freed()}, self._read_s + _GRACE_S)
+        asked = {"do": "read", "freed": self._memory.freed(), "not_before_ns": not_before_ns}
+        answer = self._ask(asked, self._read_s + _GRACE_S)
         if "end" in answer.message:
             return None
         index, stream_ns = answer.message.get("index"), answer.message.get("stream_ns")
         if not (isinstance(index, int) and (stream_ns is None or isinstance(stream_ns, int))):
             raise self._nonsense()
-        return Picture(index, stream_ns, self._image, self._small)
+        small = self._small(answer)
+        return Picture(index, stream_ns, self._image, lambda: small)
 
     def close(self) -> None:
         """Disconnect."""
@@ -109,10 +111,9 @@ class RemoteSource:
             if answer.descriptor is not None:
                 os.close(answer.descriptor)
 
-    def _small(self) -> Small:
-        answer = self._ask({"do": "small"}, _CONVERT_S)
+    def _small(self, answer: Packet) -> Small:
         try:
-            height, width = answer.message["shape"]
+            height, width = answer.message["small"]
             return np.frombuffer(answer.payload, np.uint8).reshape(height, width)
         except (KeyError, TypeError, ValueError):
             raise self._nonsense() from None

@@ -29,9 +29,9 @@ class RepeatedSource:
         """Open the source. Raises SourceError."""
         self._source.open()
 
-    def read(self) -> Picture | None:
+    def read(self, not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next picture; None only where a live source ends. Raises SourceError."""
-        picture = self._source.read()
+        picture = self._source.read(None if not_before_ns is None else not_before_ns - self._first_ns)
         if picture is None and self._source.recorded:
             self._rewind()
             picture = self._source.read()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from agent.capture.decoders import Decoders
 from agent.capture.factory import create_source
-from agent.capture.timeline import Playback
+from agent.capture.timeline import Playback, on_stream
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
 from agent.decoder.source import BrokenError
@@ -29,9 +29,11 @@ def replay(camera: CameraConfig, clock: Clock, decoders: Decoders | None = None)
             raise BrokenError(f"{public_address(camera.watched)}: is live; only a recording can be replayed")
         start = clock.now()
         playback, sampler = Playback(start, keep_up=False), Sampling.parse(camera.sampling).sampler()
-        while (picture := source.read()) is not None:
+        not_before_ns = None
+        while (picture := source.read(not_before_ns)) is not None:
             captured = playback.place(picture.stream_ns, start)
             if sampler.wants(captured.monotonic_ns):
                 yield Frame(camera.name, picture.index, captured, picture.to_bgr(), picture.to_small())
+            not_before_ns = on_stream(sampler.not_before_ns, captured, picture.stream_ns)
     finally:
         source.close()

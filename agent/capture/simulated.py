@@ -30,7 +30,7 @@ class OrchardSource:
         """Draw what all frames share."""
         self._orchard, self._index = Orchard(self._spec), 0
 
-    def read(self) -> Picture | None:
+    def read(self, _not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next frame; it is drawn when it is converted."""
         if self._orchard is None:
             raise RuntimeError("read before open")

@@ -12,6 +12,11 @@ def shifted(instant: Instant, by_ns: int) -> Instant:
     return Instant(instant.utc_ns + by_ns, instant.monotonic_ns + by_ns, instant.boot)
 
 
+def on_stream(monotonic_ns: int | None, captured: Instant, stream_ns: int | None) -> int | None:
+    """Return a monotonic time as one of a stream that had ``stream_ns`` at ``captured``; None where there is none."""
+    return None if monotonic_ns is None or stream_ns is None else monotonic_ns - captured.monotonic_ns + stream_ns
+
+
 class Playback:
     """Plays a recording: its first picture is taken to be from the moment of the start, the others follow its times.
 

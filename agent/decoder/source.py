@@ -43,8 +43,12 @@ class Source(Protocol):
         """Connect. Raises SourceError."""
         ...
 
-    def read(self) -> Picture | None:
-        """Return the next picture, or None at the end of the stream. Raises SourceError."""
+    def read(self, not_before_ns: int | None = None, /) -> Picture | None:
+        """Return the next picture, or None at the end of the stream. Raises SourceError.
+
+        Pictures that follow the last one and come before ``not_before_ns`` of the stream's time may be left out. They
+        have their numbers nevertheless.
+        """
         ...
 
     def close(self) -> None:

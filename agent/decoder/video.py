@@ -38,6 +38,7 @@ _PROBE_TIMEOUT_S = 3.0
 _MOST_OF = 0.9  # of a timeout: FFmpeg looks at the time now and then
 _FRESH_S = 0.005
 _CATCH_UP_S = 2.0
+_LONGEST_SKIP_S = 1.0  # whoever waits wants to hear now and then
 _LONGEST_GOP_S = 30.0
 _RTSP = {
     "rtsp_transport": "tcp",
@@ -73,6 +74,7 @@ class VideoSource:
         self._reformatter, self._small_reformatter = VideoReformatter(), VideoReformatter()
         self._times = _RecordedTimes(_DEFAULT_STEP_NS)
         self._index = self._skipped = 0
+        self._last_ns: int | None = None
         self._opened_ns = 0
         self._recorded = self._timeless = self._caught_up = False
 
@@ -103,7 +105,7 @@ class VideoSource:
         if self._keyframes_only:
             stream.codec_context.skip_frame = "NONKEY"
         self._container, self._packets, self._index = container, container.demux(stream), 0
-        self._opened_ns, self._caught_up = self._now_ns(), False
+        self._opened_ns, self._caught_up, self._last_ns = self._now_ns(), False, None
         self._recorded = not self._is_live(container)
         self._timeless = not self._recorded and container.format.name in _TIMELESS_FORMATS
         rate = stream.average_rate or stream.guessed_rate
@@ -120,15 +122,17 @@ class VideoSource:
             raise self._error(BrokenError, "holds no video")
         return stream
 
-    def read(self) -> Picture | None:
+    def read(self, not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next picture that can be decoded, or None at the end. Raises SourceError."""
-        frame = self._next_frame()
-        while frame is not None and self._is_stale():
-            frame = self._next_frame()
-        if frame is None:
-            return None
-        index, self._index = self._index, self._index + 1
-        return Picture(index, self._stream_ns(frame), partial(self._to_bgr, frame), partial(self._to_small, frame))
+        started_ns = self._now_ns()
+        while (frame := self._next_frame()) is not None:
+            if self._is_stale():
+                continue
+            index, self._index = self._index, self._index + 1
+            before_ns, self._last_ns = self._last_ns, self._stream_ns(frame)
+            if not _is_between(before_ns, self._last_ns, not_before_ns) or self._waited_s(started_ns) > _LONGEST_SKIP_S:
+                return Picture(index, self._last_ns, partial(self._to_bgr, frame), partial(self._to_small, frame))
+        return None
 
     def close(self) -> None:
         """Disconnect."""
@@ -287,6 +291,11 @@ class VideoSource:
             return self._error(RefusedError, (error.strerror or str(error)).lower())
         except OSError as error:
             return self._error(UnreachableError, (error.strerror or str(error)).lower())
+
+
+def _is_between(before_ns: int | None, at_ns: int | None, until_ns: int | None) -> bool:
+    """Whether a time lies after one and before another; a stream whose time is unknown or jumps back is never."""
+    return before_ns is not None and at_ns is not None and until_ns is not None and before_ns < at_ns < until_ns
 
 
 class _RecordedTimes:

@@ -6,8 +6,12 @@ No pickle: what a decoder sends may have been made up by whoever broke it.
 import json
 import os
 import socket
+import struct
 from dataclasses import dataclass
 from typing import Any
+
+BEAT = struct.Struct("=Q")
+"""Monotonic nanoseconds in shared memory: when the decoder process last moved."""
 
 _MOST_BYTES = 1 << 18  # of a packet: a small picture is at most 320 x 320
 

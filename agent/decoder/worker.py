@@ -8,7 +8,6 @@ import mmap
 import os
 import signal
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -18,10 +17,7 @@ from typing import Any
 from agent.decoder.segments import Segments
 from agent.decoder.source import Picture, SourceError
 from agent.decoder.video import VideoSource
-from agent.decoder.wire import Packet, receive, send
-
-BEAT = struct.Struct("=Q")
-"""Monotonic nanoseconds in shared memory: when the process last moved."""
+from agent.decoder.wire import BEAT, Packet, receive, send
 
 _BEAT_S = 0.5
 _FIRST_TO_GO = "500"  # of 1000: when memory is short, decoders can be started again
@@ -86,7 +82,6 @@ class _Session:
         self._work: dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], bytes, int | None]]] = {
             "open": self._open,
             "read": self._read,
-            "small": self._small,
             "image": self._image,
         }
 
@@ -123,15 +118,11 @@ class _Session:
         self._segments.release(asked["freed"])
         assert self._source is not None
         self._picture = None  # its buffers go back to the decoder, which fills them again
-        picture = self._picture = self._source.read()
+        picture = self._picture = self._source.read(asked["not_before_ns"])
         if picture is None:
             return {"end": True}, b"", None
-        return {"index": picture.index, "stream_ns": picture.stream_ns}, b"", None
-
-    def _small(self, _asked: dict[str, Any]) -> tuple[dict[str, Any], bytes, None]:
-        assert self._picture is not None
-        small = self._picture.to_small()
-        return {"shape": small.shape}, small.tobytes(), None
+        small = picture.to_small()
+        return {"index": picture.index, "stream_ns": picture.stream_ns, "small": small.shape}, small.tobytes(), None
 
     def _image(self, _asked: dict[str, Any]) -> tuple[dict[str, Any], bytes, int | None]:
         assert self._picture is not None

@@ -205,7 +205,7 @@ class Talker:
 
 
 OPENED = b'{"recorded":true}\n'
-READ = b'{"index":0,"stream_ns":0}\n'
+READ = b'{"index":0,"stream_ns":0,"small":[4,4]}\n' + bytes(16)
 
 
 @pytest.mark.parametrize(
@@ -217,10 +217,10 @@ READ = b'{"index":0,"stream_ns":0}\n'
         [b'{"error":"SystemExit","reason":"x"}\n'],
         [OPENED, b"{}\n"],
         [OPENED, b'{"index":"0","stream_ns":0}\n'],
-        [OPENED, READ, b'{"shape":[9,9]}\nabc'],
-        [OPENED, READ, b'{"shape":"no"}\n'],
-        [OPENED, READ, b'{"shape":[4,4]}\n' + bytes(16), b'{"segment":1,"shape":[9,9,3],"kept":[1]}\n'],
-        [OPENED, READ, b'{"shape":[4,4]}\n' + bytes(16), b'{"segment":1}\n'],
+        [OPENED, b'{"index":0,"stream_ns":0,"small":[9,9]}\nabc'],
+        [OPENED, b'{"index":0,"stream_ns":0,"small":"no"}\n'],
+        [OPENED, READ, b'{"segment":1,"shape":[9,9,3],"kept":[1]}\n'],
+        [OPENED, READ, b'{"segment":1}\n'],
     ],
 )
 def test_a_decoder_that_speaks_nonsense(video: Path, decoders: Decoders, answers: list[bytes]) -> None:
@@ -240,7 +240,7 @@ def test_a_decoder_that_speaks_nonsense(video: Path, decoders: Decoders, answers
 
 
 def test_a_thread_that_hangs(rtsp: RtspServer, watch: Watcher, tmp_path: Path) -> None:
-    """A camera that hangs in the kernel, here on a pipe that nobody writes to, is told and decoded apart; others go on."""
+    """A camera that hangs in the kernel, on a pipe that nobody writes to, is told and decoded apart; others go on."""
     os.mkfifo(tmp_path / "pipe.mp4")
     rtsp.start()
     good = watch(rtsp.url("video.mp4"), name="good")
