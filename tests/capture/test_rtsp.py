@@ -3,11 +3,13 @@
 import signal
 import socket
 import threading
+import time
 from itertools import pairwise
 
 from agent.motion import MotionGate
 from agent.types import CameraState
 from tests.capture.cameras import RtspServer, Watcher, make_video, number_of, wait_for
+from tests.faults.proxy import Proxy
 
 
 def test_frames_arrive(rtsp: RtspServer, watch: Watcher) -> None:
@@ -107,6 +109,43 @@ def test_frozen_server_is_stalled(rtsp: RtspServer, watch: Watcher) -> None:
     assert cam.grabber.status().failures["stalled"] >= 1
     rtsp.signal(signal.SIGCONT)
     wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+
+
+def test_half_open_connection(rtsp: RtspServer, watch: Watcher) -> None:
+    """A connection that stays open and carries nothing, as over a dead radio, is stalled, and opened again."""
+    rtsp.start()
+    with Proxy(rtsp.port) as radio:
+        cam = watch(rtsp.url("video.mp4").replace(f":{rtsp.port}", f":{radio.port}"))
+        wait_for(lambda: cam.seen(CameraState.LIVE))
+        radio.stall()
+        wait_for(lambda: cam.seen(CameraState.STALLED))
+        radio.resume()
+        wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+        cam.stop.set()
+        cam.thread.join(10)
+
+
+def test_what_was_held_up_is_not_taken_for_now(rtsp: RtspServer, watch: Watcher) -> None:
+    """Frames that a radio held up for seconds are counted as late; none is handed out that is older than max_age_s."""
+    make_video(rtsp.folder / "video.mp4", frames=300)
+    rtsp.start()
+    with Proxy(rtsp.port) as radio:
+        url = rtsp.url("video.mp4").replace(f":{rtsp.port}", f":{radio.port}")
+        cam = watch(url, stall_timeout_s=20, max_age_s=1, fps=15)
+        assert cam.slot.take(10) is not None
+        radio.stall()
+        time.sleep(3)
+        radio.resume()
+        wait_for(lambda: cam.grabber.status().frames_late > 5)
+        cam.slot.take(0)
+        ages_s = []
+        for _ in range(15):
+            frame = cam.slot.take(5)
+            ages_s.append((time.monotonic_ns() - frame.captured.monotonic_ns) / 1e9)
+        assert max(ages_s) < 1.3
+        cam.stop.set()
+        cam.thread.join(10)
+    assert [status.state for status in cam.states] == [CameraState.LIVE]
 
 
 def test_frozen_before_the_connection(rtsp: RtspServer, watch: Watcher) -> None:
