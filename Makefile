@@ -9,7 +9,7 @@ TESTS ?= tests
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
-.PHONY: help run test check format clean ultralytics bench-accuracy
+.PHONY: help run test check format clean ultralytics bench-accuracy bench-capture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU 
 bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts along a row. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
 	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
+
+bench-capture: $(VENV)/.test ## Measure what watching costs: processor and memory of the daemon on still scenes
+	$(VENV)/bin/python -m benchmarks.capture_cost
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -33,7 +33,7 @@ class Decoder:
     """One decoder process, from its start to its end. Safe to share between threads."""
 
     def __init__(self) -> None:
-        """Start it; it takes a fraction of a second until it answers."""
+        """Start it; it takes a fraction of a second until it answers. Raises DecoderLostError."""
         self._control, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._beat, self._crash = os.memfd_create("beat"), os.memfd_create("crash")
         os.ftruncate(self._beat, BEAT.size)
@@ -42,10 +42,13 @@ class Decoder:
         self._ending = threading.Lock()
         self._ended = False
         self._culprit: str | None = None
-        passed = (control.fileno(), self._beat, self._crash)
-        nowhere = subprocess.DEVNULL
         with control:
-            self._process = subprocess.Popen(
+            self._process = self._begun((control.fileno(), self._beat, self._crash))
+
+    def _begun(self, passed: tuple[int, int, int]) -> subprocess.Popen[bytes]:
+        nowhere = subprocess.DEVNULL
+        try:
+            return subprocess.Popen(
                 [sys.executable, "-m", "agent.decoder", *map(str, passed)],
                 pass_fds=passed,
                 stdin=nowhere,
@@ -53,6 +56,11 @@ class Decoder:
                 stderr=nowhere,
                 env={**os.environ, **_LEAN},
             )
+        except OSError as error:
+            self._control.close()
+            os.close(self._beat)
+            os.close(self._crash)
+            raise DecoderLostError(f"no decoder can be started: {error.strerror}") from None
 
     @property
     def pid(self) -> int:

@@ -13,7 +13,7 @@ from agent.capture.slot import FrameSlot
 from agent.capture.timeline import Arrivals, Playback, on_stream
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
-from agent.decoder.source import EndedError, Picture, Source, SourceError
+from agent.decoder.source import EndedError, Picture, Source, SourceError, StalledError
 from agent.motion import MotionGate
 from agent.sampling import Sampling
 from agent.types import CameraState, CameraStatus, Event, Frame, Image, Instant
@@ -163,7 +163,7 @@ class Grabber:
         source.open()
         timeline = Playback(self._clock.now()) if source.recorded else Arrivals()
         sampler = Sampling.parse(self._camera.sampling).sampler()
-        not_before_ns = None
+        not_before_ns, timely = None, self._clock.now()
         while not stop.is_set():
             self._beat()
             picture = source.read(not_before_ns)
@@ -174,9 +174,12 @@ class Grabber:
                 raise EndedError(f"{public_address(self._camera.watched)}: the stream was ended by the other side")
             now = self._clock.now()
             captured = timeline.place(picture.stream_ns, now)
-            if now.monotonic_ns - captured.monotonic_ns > self._max_age_ns:
-                self._late += 1
-            elif sampler.wants(captured.monotonic_ns):
+            if now.monotonic_ns - captured.monotonic_ns <= self._max_age_ns:
+                timely = now
+            elif not source.recorded:
+                self._note_late(now, timely)
+                continue
+            if sampler.wants(captured.monotonic_ns):
                 self._deliver(picture, captured, stop)
             not_before_ns = on_stream(sampler.not_before_ns, captured, picture.stream_ns)
 
@@ -197,6 +200,17 @@ class Grabber:
         if self._live_since is None:
             self._live_since = self._clock.now()
             self._enter(CameraState.LIVE, "")
+
+    def _note_late(self, now: Instant, timely: Instant) -> None:
+        """Count a picture that is too old. A stream that gives no other for long is opened anew, and dated anew.
+
+        Raises:
+            StalledError: Nothing that says how it is now has come since ``timely`` for as long as a stall takes.
+        """
+        self._late += 1
+        if now.monotonic_ns - timely.monotonic_ns > self._camera.stall_timeout_s * 1e9:
+            address = public_address(self._camera.watched)
+            raise StalledError(f"{address}: its pictures come more than {self._camera.max_age_s:g} s late")
 
     def _count(self, image: Image, *, still: bool, captured: Instant) -> None:
         height, width = image.shape[:2]

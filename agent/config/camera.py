@@ -202,7 +202,7 @@ class CameraConfig(Section):
             return given
         if isinstance(fps, int | float) and not isclose(fps, meant.fps):
             raise ValueError(f"fps = {fps:g} and sampling = {sampling!r} exclude each other; give one of them")
-        return {**given, "fps": meant.fps}
+        return {**given, "fps": meant.fps} if fps is None else given
 
     @field_validator("sampling")
     @classmethod

@@ -81,6 +81,7 @@ def test_substream_is_what_is_watched(tmp_path: Path):
         (GOOD + 'sampling = "fps:-1"\n', r"cameras\.0\.sampling: found 'fps:-1'; allowed"),
         (GOOD + 'sampling = "fps:nan"\n', r"cameras\.0\.sampling: found 'fps:nan'; allowed"),
         (GOOD + "sampling = 5\n", r"cameras\.0\.sampling: found 5; input should be a valid string"),
+        (GOOD + 'sampling = "all"\nfps = "fast"\n', r"cameras\.0\.fps: found 'fast'; input should be a valid number"),
         (GOOD + 'sampling = "all"\nfps = 5\n', r"cameras\.0: fps = 5 and sampling = 'all' exclude each other"),
         (GOOD + "row = {}\nmotion.gate = true\n", r"cameras\.0: motion.gate and row exclude each other"),
         (GOOD + 'substream = "ftp://x/y"\n', r"cameras\.0\.substream: found 'ftp://x/y'; scheme 'ftp'"),

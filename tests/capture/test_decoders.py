@@ -255,3 +255,13 @@ def test_a_thread_that_hangs(rtsp: RtspServer, watch: Watcher, tmp_path: Path) -
     wait_for(lambda: gone(own), 20)
     assert len(good.states) == states
     assert live(good)
+
+
+def test_no_decoder_can_be_started(video: Path, decoders: Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no process can be started, that is one error of the camera, and nothing stays open."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr("sys.executable", "/absent/python")
+    source = create_source(CameraConfig(name="cam", source=str(video)), decoders)
+    with pytest.raises(SourceError, match=r"video\.mp4: no decoder can be started: No such file"):
+        source.open()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -6,6 +6,7 @@ import threading
 import time
 from itertools import pairwise
 
+from agent.clock import ManualClock
 from agent.motion import MotionGate
 from agent.types import CameraState
 from tests.capture.cameras import RtspServer, Watcher, make_video, number_of, wait_for
@@ -146,6 +147,30 @@ def test_what_was_held_up_is_not_taken_for_now(rtsp: RtspServer, watch: Watcher)
         cam.stop.set()
         cam.thread.join(10)
     assert [status.state for status in cam.states] == [CameraState.LIVE]
+
+
+def test_a_stream_that_is_always_late(rtsp: RtspServer, watch: Watcher) -> None:
+    """A stream that fell behind for good, by the dates it had, is opened anew within a stall's time, and dated anew."""
+    make_video(rtsp.folder / "video.mp4", frames=300)
+    rtsp.start()
+    clock = ManualClock()
+    cam = watch(rtsp.url("video.mp4"), clock, max_age_s=3)
+    wait_for(lambda: cam.seen(CameraState.LIVE))
+    clock.advance(6)
+
+    def stalled() -> bool:
+        clock.advance(0.01)
+        return cam.seen(CameraState.STALLED)
+
+    wait_for(stalled)
+    assert "3 s late" in cam.states[1].detail
+    assert cam.grabber.status().frames_late > 0
+
+    def live() -> bool:
+        clock.advance(0.01)
+        return cam.grabber.status().state is CameraState.LIVE
+
+    wait_for(live)
 
 
 def test_frozen_before_the_connection(rtsp: RtspServer, watch: Watcher) -> None:
