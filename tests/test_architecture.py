@@ -14,6 +14,7 @@ ALLOWED = {
     "capture": {"motion", "decoder"},
     "decoder": set(),
     "motion": set(),
+    "discovery": set(),
     "detection": set(),
     "tracking": set(),
     "analytics": {"tracking"},
