@@ -225,12 +225,12 @@ class VideoSource:
 
     def _to_bgr(self, frame: VideoFrame) -> Image:
         reformat = partial(self._reformatter.reformat, format="bgr24", interpolation=Interpolation.FAST_BILINEAR)
-        return self._converted(frame, reformat)
+        return self._converted(frame, partial(reformat, threads=1))
 
     def _to_small(self, frame: VideoFrame) -> Small:
         width, height = small_size(frame.width, frame.height)
         reformat = partial(self._small_reformatter.reformat, width=width, height=height, format="gray")
-        return self._converted(frame, partial(reformat, interpolation=Interpolation.AREA))
+        return self._converted(frame, partial(reformat, interpolation=Interpolation.AREA, threads=1))
 
     def _converted(self, frame: VideoFrame, reformat: Callable[[VideoFrame], VideoFrame]) -> NDArray[np.uint8]:
         try:

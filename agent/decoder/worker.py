@@ -79,16 +79,11 @@ class _Session:
         self._source: VideoSource | None = None
         self._picture: Picture | None = None
         self._segments = Segments()
-        self._work: dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], bytes, int | None]]] = {
-            "open": self._open,
-            "read": self._read,
-            "image": self._image,
-        }
 
     def answer(self, connection: socket.socket, packet: Packet) -> None:
         """Do one thing, and say what came of it. Raises OSError where nobody listens any more."""
         try:
-            message, payload, descriptor = self._work[packet.message["do"]](packet.message)
+            message, payload, descriptor = _WORK[packet.message["do"]](self, packet.message)
         except SourceError as error:
             message, payload, descriptor = {"error": type(error).__name__, "reason": str(error)}, b"", None
         except (MemoryError, OSError) as error:
@@ -104,7 +99,7 @@ class _Session:
         """Disconnect from the camera."""
         if self._source is not None:
             self._source.close()
-        self._picture = None
+        self._source = self._picture = None
         self._segments.close()
 
     def _open(self, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes, None]:
@@ -128,3 +123,10 @@ class _Session:
         assert self._picture is not None
         message, descriptor = self._segments.write(self._picture.to_bgr())
         return message, b"", descriptor
+
+
+_WORK: dict[str, Callable[[_Session, dict[str, Any]], tuple[dict[str, Any], bytes, int | None]]] = {
+    "open": _Session._open,  # noqa: SLF001  beside the class: in each session it would be a cycle, and keep its memory
+    "read": _Session._read,  # noqa: SLF001
+    "image": _Session._image,  # noqa: SLF001
+}

@@ -265,3 +265,17 @@ def test_no_decoder_can_be_started(video: Path, decoders: Decoders, monkeypatch:
     with pytest.raises(SourceError, match=r"video\.mp4: no decoder can be started: No such file"):
         source.open()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_sessions_leave_no_memory(tmp_path: Path, decoders: Decoders) -> None:
+    """After sixty more sessions the decoder process holds no more than it did."""
+    path = make_video(tmp_path / "video.mp4", frames=10, width=640, height=480)
+
+    def held_mb(sessions: int) -> float:
+        for _ in range(sessions):
+            assert outcome(path, decoders) == 10
+        status = Path(f"/proc/{decoders.processes()['*']}/smaps_rollup").read_text(encoding="ascii")
+        return int(status.split("Private_Dirty:")[1].split()[0]) / 1024
+
+    before = held_mb(10)
+    assert held_mb(60) < before + 12
