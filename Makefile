@@ -9,7 +9,7 @@ TESTS ?= tests
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
-.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle
+.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle bench-capture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ bench-sync: $(VENV)/.test ## Measure the sync: messages beside mosquitto_pub, ro
 
 bench-bundle: $(VENV)/.test ## Export and import of a month without a link: rows a second, memory, bytes a row
 	nice $(VENV)/bin/python -m benchmarks.bundle
+
+bench-capture: $(VENV)/.test ## Measure what watching costs: processor and memory of the daemon on still scenes
+	$(VENV)/bin/python -m benchmarks.capture_cost
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -37,7 +37,6 @@ class _Served:
     feed: Feed
     taken: int = 0
     analysed: int = 0
-    late: int = 0
     rejected: int = 0
     rejected_in_a_row: int = 0
     slowed: bool = False
@@ -88,7 +87,6 @@ class AnalysisLoop:
             granted_fps=self._turns.granted_fps(camera),
             weight=served.feed.share.weight,
             cost_ms=None if cost_s is None else cost_s * 1000,
-            frames_late=served.late,
         )
 
     def run(self, stop: threading.Event, beat: Callable[[], None]) -> None:
@@ -119,15 +117,12 @@ class AnalysisLoop:
             return
         served.taken += 1
         started_ns = self._now_ns()
-        if self._turns.is_late(camera, frame.captured.monotonic_ns, started_ns):
-            served.late += 1
-            return
         self._analyse(served, frame)
         self._turns.note_served(camera, started_ns, self._now_ns())
 
     def _review(self) -> None:
         arrived = {
-            camera: served.taken + served.feed.slot.dropped + served.feed.slot.filled
+            camera: served.taken + served.feed.slot.dropped + served.feed.slot.late + served.feed.slot.filled
             for camera, served in self._served.items()
         }
         if not self._turns.review(arrived, self._now_ns()):

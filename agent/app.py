@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from agent import __version__, report, stick
 from agent.analysis import AnalysisLoop, Feed
 from agent.analytics import create_analyses, create_row
-from agent.capture import FrameSlot, Grabber
+from agent.capture import Decoders, FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
@@ -20,9 +20,11 @@ from agent.detection import Detector, TiledDetector, Tiling
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
 from agent.modelstore import open_model
+from agent.motion import MotionGate, MovingObjects
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
+from agent.sights import Sights
 from agent.status import BoxStatus, CameraService, FrameRate
 from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
@@ -127,9 +129,24 @@ class Agent:
     def _wire_cameras(self) -> None:
         cameras = self._config.cameras
         arrived = threading.Event()
-        slots = {camera.name: FrameSlot(arrived) for camera in cameras}
+        slots = {camera.name: FrameSlot(arrived, clock=self._clock, max_age_s=camera.max_age_s) for camera in cameras}
+        self._gates = {
+            camera.name: MotionGate(fps=camera.fps, look_every_s=camera.motion.look_every_s)
+            for camera in cameras
+            if camera.gated
+        }
+        self._decoders = Decoders()
+        self._moving = {name: MovingObjects() for name in self._gates}
         self._grabbers = {
-            camera.name: Grabber(camera, slots[camera.name], clock=self._clock, on_state=self._note_state)
+            camera.name: Grabber(
+                camera,
+                slots[camera.name],
+                clock=self._clock,
+                on_state=self._note_state,
+                on_event=self._recorder.event,
+                gate=self._gates.get(camera.name),
+                decoders=self._decoders,
+            )
             for camera in cameras
         }
         self._rates = {camera.name: FrameRate() for camera in cameras}
@@ -137,6 +154,7 @@ class Agent:
         self._places = Places.load(self._config.places)
         self._feeds = create_feeds(cameras, self._config.places, self._clock)
         self._tiled: dict[str, TiledDetector] = {}
+        self._sights = Sights(cameras, self._config.storage.data_dir)
         self._pipelines = [self._pipeline(camera) for camera in cameras]
         served = [
             Feed(slots[camera.name], pipeline, _share(camera))
@@ -157,6 +175,7 @@ class Agent:
             analyses=create_analyses(camera, names),
             row=create_row(camera, names, confidence=confidence),
             finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
+            sight=self._sights.of(camera.name),
         )
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -202,6 +221,7 @@ class Agent:
         self._schedule.every(3600, "retention", self._chores.retire)
         self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
         self._schedule.every(600, "trends", self._chores.compare_days)
+        self._schedule.every(600, "views", self._sights.save)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
 
@@ -220,7 +240,9 @@ class Agent:
         cameras = [f"camera-{name}" for name in self._grabbers]
         receivers = [f"gps-{gps}" for gps in self._feeds]
         self._supervisor.stop("analysis", *cameras, *receivers, timeout_s=1.0)
+        self._decoders.close()
         self._schedule.stop()
+        self._sights.save()
         for pipeline in self._pipelines:
             self._recorder.observe(pipeline.finish(self._clock.now()))
         self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
@@ -248,6 +270,9 @@ class Agent:
 
     def _note_step(self, step: Step) -> None:
         camera = step.frame.camera
+        if camera in self._gates:
+            height, width = step.frame.image.shape[:2]
+            self._gates[camera].note_moving(self._moving[camera].among(step.tracks, width, height))
         self._rates[camera].add(self._clock.now().monotonic_ns)
         self._live.publish(step.frame, step.tracks, self._detector.info.class_names)
         self._recorder.observe(step.observation)
@@ -265,6 +290,7 @@ class Agent:
             read_machine(self._config.storage.data_dir),
             [grabber.status() for grabber in self._grabbers.values()],
             self._outbox.depth(),
+            sight=self._sights.states(),
             uptime_s=self._uptime_s(),
             now=self._clock.now(),
         )
@@ -304,6 +330,7 @@ class Agent:
             model_name=self._detector.info.name,
             backend=self._detector.info.backend,
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
+            sight=self._sights.states(),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
             service=self._service(),
             hour=tuple(hour),
@@ -317,4 +344,4 @@ class Agent:
 
 
 def _share(camera: CameraConfig) -> Share:
-    return Share(camera.name, fps=camera.fps, weight=camera.share_of_time, max_age_s=camera.max_age_s)
+    return Share(camera.name, fps=camera.fps, weight=camera.share_of_time)

@@ -4,7 +4,6 @@ import ssl
 from pathlib import Path
 
 from agent.capture import create_source
-from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, SyncConfig, read_secret
 from agent.errors import ConfigError, FatalError
 from agent.modelstore import ModelStore
@@ -32,7 +31,7 @@ def find_problems(config: Config) -> list[str]:
 
 def _of_camera(camera: CameraConfig) -> str | None:
     try:
-        create_source(camera, SystemClock())
+        create_source(camera)
     except ConfigError as error:
         return f"camera {camera.name}: {error}"
     return None

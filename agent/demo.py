@@ -94,7 +94,7 @@ def _introduce(say: Callable[[str], None], config: Config, url: str, broker: str
     say(
         f"""
 Hedgerow is running, all of it on this machine:
-  camera   {public_address(camera.source)}, up to {camera.fps:g} pictures a second analysed
+  camera   {public_address(camera.watched)}, up to {camera.fps:g} pictures a second analysed
   box      detects, tracks and counts; keeps a row a minute in {config.storage.data_dir}
   broker   {broker} (watch it: {_command()} tap --broker {broker})
   cloud    stores what arrives in {cloud}

@@ -19,7 +19,6 @@ from agent.summaries import RollupWindows
 from agent.types import ANY, Event, Frame, Instant, MeasureRollup, Observation, Rollup
 
 _CAMERA = "replay"
-_MOST_FPS = 120.0
 _FIRST_FRAMES = 9  # the frame rate is taken from these
 
 
@@ -154,7 +153,7 @@ class _Tally:
 
 def _frames(video: Path) -> Iterator[Frame]:
     """Yield the frames of a recording, dated from 0 on all clocks, so that a replay never depends on when it is run."""
-    camera = CameraConfig(name=_CAMERA, source=str(video.absolute()), fps=_MOST_FPS)
+    camera = CameraConfig(name=_CAMERA, source=str(video.absolute()), sampling="all")
     return frames_of(camera, ManualClock(utc_ns=0, monotonic_ns=0, boot=0))
 
 

@@ -64,7 +64,6 @@ class CameraService:
     granted_fps: float  # less than wanted where the box's time does not suffice for all
     weight: float
     cost_ms: float | None  # of a picture, lately; None before the first
-    frames_late: int  # passed over since they had become too old
     tiles: int = 1  # the parts in which a picture is looked at
 
 
@@ -81,6 +80,7 @@ class BoxStatus:
     cameras: tuple[CameraStatus, ...]
     analysed_fps: dict[str, float]  # per camera, over the last seconds
     service: dict[str, CameraService]  # per camera
+    sight: dict[str, str]  # per camera that is checked: "clear", what keeps it from seeing, or "moved"
     hour: tuple[HourCount, ...]
     measures: tuple[HourMeasure, ...]
     link: LinkStatus

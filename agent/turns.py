@@ -24,11 +24,10 @@ class Share:
     camera: str
     fps: float  # pictures a second that are wanted, at most
     weight: float = 1.0  # of its claim where time is short; more than 0
-    max_age_s: float = 3.0  # an older picture is not analysed
 
     def __post_init__(self) -> None:
         """Refuse what can never be meant."""
-        if not (self.fps > 0 and self.weight > 0 and self.max_age_s > 0):
+        if not (self.fps > 0 and self.weight > 0):
             raise ValueError(f"out of range: {self}")
 
 
@@ -72,10 +71,6 @@ class Turns:
     def next_due_ns(self, waiting: Collection[str]) -> int | None:
         """Return when the first of the cameras with a picture waiting is due; None when none waits."""
         return min((self._claims[camera].due_ns for camera in waiting), default=None)
-
-    def is_late(self, camera: str, captured_ns: int, now_ns: int) -> bool:
-        """Tell whether a picture has become too old to stand for now."""
-        return now_ns - captured_ns > self._claims[camera].share.max_age_s * 1e9
 
     def note_served(self, camera: str, started_ns: int, ended_ns: int) -> None:
         """Take note of what a camera's picture cost."""

@@ -9,9 +9,24 @@ import pytest
 from tests.conftest import ROOT
 
 # A room may import the rooms in its set, itself, and the shared values.
-SHARED = {"types", "errors", "clock", "config", "status", "receiver", "outline", "files", "__init__"}
+SHARED = {
+    "types",
+    "errors",
+    "clock",
+    "config",
+    "status",
+    "receiver",
+    "outline",
+    "files",
+    "sampling",
+    "small",
+    "__init__",
+}
 ALLOWED = {
-    "capture": set(),
+    "capture": {"motion", "decoder"},
+    "decoder": set(),
+    "motion": set(),
+    "discovery": set(),
     "detection": set(),
     "tracking": set(),
     "analytics": {"tracking"},
@@ -26,6 +41,7 @@ ALLOWED = {
     "analysis": {"pipeline", "capture", "turns"},
     "replay": {"analytics", "capture", "detection", "pipeline", "summaries"},
     "doctor": {"capture", "detection"},
+    "sights": {"analytics", "pipeline"},
     "supervisor": set(),
     "schedule": set(),
     "stick": {"store"},

@@ -94,9 +94,11 @@ def _absolute_paths(config: Config, base: Path) -> Config:
 
 
 def _camera_with_absolute_paths(camera: CameraConfig, base: Path) -> CameraConfig:
-    updates = {}
-    if is_path(camera.source):
-        updates["source"] = str(base / camera.source)
+    updates = {
+        name: str(base / address)
+        for name in ("source", "substream")
+        if (address := getattr(camera, name)) is not None and is_path(address)
+    }
     if camera.gps is not None and isinstance(parse_receiver(camera.gps), NmeaPath):
         updates["gps"] = str(base / camera.gps)
     return camera.model_copy(update=updates)

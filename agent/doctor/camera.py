@@ -7,7 +7,6 @@ import time
 from typing import Any
 
 from agent.capture import SourceError, create_source
-from agent.clock import SystemClock
 from agent.config import CameraConfig, public_address
 from agent.detection import Tiling
 from agent.detection.trial import Trial
@@ -79,14 +78,14 @@ def _cost_of_tiles(camera: CameraConfig, seen: dict[str, Any], runs: Trial | Non
 
 def _look(camera: CameraConfig) -> dict[str, Any]:
     """Be the child: open, read, measure."""
-    source = create_source(camera, SystemClock())
+    source = create_source(camera)
     started = time.monotonic()
     try:
         source.open()
         first = source.read()
         first_s = time.monotonic() - started
         if first is None:
-            return {"error": f"{public_address(camera.source)}: holds no frame", "state": "ended"}
+            return {"error": f"{public_address(camera.watched)}: holds no frame", "state": "ended"}
         height, width = first.to_bgr().shape[:2]
         times_ns = [first.stream_ns if first.stream_ns is not None else time.monotonic_ns()]
         while len(times_ns) < _MOST_FRAMES and time.monotonic() - started - first_s < _LOOK_S:
@@ -105,13 +104,13 @@ def _look(camera: CameraConfig) -> dict[str, Any]:
 
 def _codec(camera: CameraConfig) -> str:
     """Return what the stream is coded in, by a second look at its head."""
-    if camera.source.startswith("sim:"):
+    if camera.watched.startswith("sim:"):
         return "simulated"
     import av  # noqa: PLC0415 - only the child needs it
 
-    options = {"rtsp_transport": "tcp"} if camera.source.startswith("rtsp") else {}
+    options = {"rtsp_transport": "tcp"} if camera.watched.startswith("rtsp") else {}
     try:
-        with av.open(camera.source, options=options, timeout=camera.stall_timeout_s) as container:
+        with av.open(camera.watched, options=options, timeout=camera.stall_timeout_s) as container:
             return container.streams.video[0].codec_context.name
     except (av.FFmpegError, IndexError):  # a folder of images, a device that allows no second look
         return "unknown codec"

@@ -49,7 +49,7 @@ def frames_of_cameras(cameras: tuple[CameraConfig, ...], clock: Clock, *, on_pro
 
 
 def _frames_of_camera(camera: CameraConfig, most: int, clock: Clock) -> list[Image]:
-    source = create_source(camera, clock)
+    source = create_source(camera)
     started_ns, wanted_ns = clock.now().monotonic_ns, 0
     frames: list[Image] = []
     try:

@@ -56,7 +56,7 @@ class _Part:
     places: Counter[str] = field(default_factory=Counter)  # nanoseconds at each
 
     def add(self, observation: Observation) -> None:
-        self.frames += bool(observation.counts)  # what analyses say at the end of the program has no frame
+        self.frames += bool(observation.counts)  # a blind camera's frame was not seen; the end of the program has none
         for count in observation.counts:
             self.sums.setdefault((count.zone, count.class_name), _Sums()).add(count)
         for measure in observation.measures:

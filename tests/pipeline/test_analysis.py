@@ -30,12 +30,12 @@ class Running:
         self.beats = 0
         self.gate = threading.Event()  # closed, it holds the loop inside of on_step
         self.gate.set()
-        self.slots = {camera: FrameSlot(arrived) for camera in cameras}
+        self.clock = ManualClock()
+        self.slots = {camera: FrameSlot(arrived, clock=self.clock, max_age_s=3.0) for camera in cameras}
         detector = detector or ScriptedDetector()
         feeds = [
             Feed(slot, self._pipeline(camera, detector), Share(camera, fps=10)) for camera, slot in self.slots.items()
         ]
-        self.clock = ManualClock()
         self.loop = AnalysisLoop(feeds, arrived, self._note, clock=self.clock)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.loop.run, args=(self.stop, self._beat))
@@ -151,7 +151,7 @@ def test_a_frame_that_waited_too_long_is_passed_over():
     with Running("a") as running:
         running.clock.advance(3.5)
         running.put("a", 0)  # taken at 0 s: the limit is 3 s
-        running.wait_until(lambda: running.loop.service()["a"].frames_late == 1)
+        running.wait_until(lambda: running.slots["a"].late == 1)
         running.put("a", 30)
         running.wait_until(lambda: running.loop.analysed["a"] == 1)
     assert running.seen == [("a", 30)]

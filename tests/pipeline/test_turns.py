@@ -32,7 +32,6 @@ class Run:
     """What came of a simulation."""
 
     analysed: Counter = field(default_factory=Counter)
-    late: Counter = field(default_factory=Counter)
     ages_s: dict[str, list[float]] = field(default_factory=dict)
     busy_s: Counter = field(default_factory=Counter)
 
@@ -64,9 +63,6 @@ def simulate(cameras: list[Camera], seconds: float, *, warm_up_s: float = 5.0) -
         camera = by_name[name]
         captured_ns, camera.slot_ns = camera.slot_ns, None
         counted = now_ns >= warm_up_s * 1e9
-        if turns.is_late(name, captured_ns, now_ns):
-            run.late[name] += counted
-            continue
         started_ns, now_ns = now_ns, now_ns + round(camera.cost_s * 1e9)
         turns.note_served(name, started_ns, now_ns)
         run.analysed[name] += counted
@@ -122,10 +118,9 @@ def test_a_box_that_is_slow_for_all_is_used_in_full():
 
 
 def test_rates_are_lowered_before_pictures_age():
-    """Sixteen cameras that want four times what the box can: nothing comes too late, a tenth of time is spare."""
+    """Sixteen cameras that want four times what the box can: none grows old, a tenth of time is spare."""
     cameras = [camera(f"c{index}", fps=10, cost_s=0.025) for index in range(16)]
     run = simulate(cameras, 65)
-    assert run.late.total() == 0
     assert max(max(ages) for ages in run.ages_s.values()) < 0.5
     assert run.busy_s.total() == pytest.approx(0.9 * 60, rel=0.03)
     rates = list(run.analysed.values())
@@ -147,19 +142,12 @@ def test_a_camera_that_was_idle_saves_nothing_up():
     assert run.analysed["busy"] > 0.7 * run.analysed["rare"]
 
 
-def test_pictures_that_are_too_old_are_late():
-    """A picture is late when it is older than its camera's limit, not before."""
-    turns = Turns([Share("a", fps=5, max_age_s=2.0)])
-    assert not turns.is_late("a", 0, 2_000_000_000)
-    assert turns.is_late("a", 0, 2_000_000_001)
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.floats(0.1, 100), st.floats(0.001, 1.0), st.floats(0.5, 60)), min_size=2, max_size=8))
 def test_no_camera_starves(cameras):
     """Whatever weights, costs and rates are, every camera that sends is served again and again."""
     made = [
-        Camera(Share(str(index), fps=fps, weight=weight, max_age_s=300), cost_s, sends_fps=fps)
+        Camera(Share(str(index), fps=fps, weight=weight), cost_s, sends_fps=fps)
         for index, (weight, cost_s, fps) in enumerate(cameras)
     ]
     run = simulate(made, 120)
@@ -189,7 +177,7 @@ def test_water_fills_by_weight(claims, capacity):
         assert all(level <= max(levels) + 1e-6 for level in satisfied)
 
 
-@pytest.mark.parametrize("wrong", [{"fps": 0}, {"weight": 0}, {"max_age_s": -1}])
+@pytest.mark.parametrize("wrong", [{"fps": 0}, {"weight": 0}])
 def test_impossible_shares_are_refused(wrong):
     """What can never be meant is refused when it is said."""
     with pytest.raises(ValueError, match="out of range"):

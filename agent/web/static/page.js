@@ -70,7 +70,7 @@ function card(name) {
 function showCamera(camera, status) {
   const element = card(camera.camera);
   const live = status.live.cameras[camera.camera] ?? { colours: {}, viewers: 0 };
-  const state = cameraState(camera, status.live.now);
+  const state = cameraState(camera, status.live.now, status.sight[camera.camera]);
   const stateLine = element.querySelector(".state");
   tone(stateLine, state.tone);
   say(stateLine, state.words);

@@ -40,21 +40,49 @@ const CAMERA = {
   unauthorised: ["bad", "Refusing the user name or password"],
   stalled: ["bad", "Connected, but sending no pictures"],
   failed: ["bad", "Sending what cannot be read"],
+  refused: ["bad", "Switched on, but taking no connection"],
+  unsupported: ["bad", "Sending a kind of video that cannot be decoded here"],
+  "decoder-lost": ["bad", "Its decoder crashed or hung, and starts again"],
 };
 
-export function cameraState(camera, now) {
+// What keeps a camera from seeing, though its pictures come.
+const SIGHT = {
+  dark: "Live, but its picture is dark",
+  overexposed: "Live, but its picture is white",
+  covered: "Live, but covered, or in fog",
+  blurred: "Live, but blurred: dirty, wet or out of focus",
+  frozen: "Live, but showing the same picture again and again",
+  moved: "Live, but looking elsewhere than it did: check zones and lines",
+};
+
+export function cameraState(camera, now, sight) {
+  if (camera.state === "live" && SIGHT[sight]) return { tone: "bad", words: SIGHT[sight] };
   const [tone, words] = CAMERA[camera.state] ?? ["calm", camera.state];
   return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
 }
+
+const FAILURES = {
+  ended: "ended",
+  unreachable: "not answering",
+  refused: "refused",
+  unauthorised: "unauthorised",
+  stalled: "stalled",
+  failed: "unreadable",
+  unsupported: "of an unknown kind",
+  "decoder-lost": "decoder lost",
+};
 
 export function cameraFacts(camera, fps, service) {
   const slowed = service && service.granted_fps < 0.9 * service.wanted_fps;
   const limit = slowed ? ` of ${number(service.wanted_fps, 1)} wanted: the box is at its limit` : "";
   const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second${limit}` : "Looking at no pictures";
   const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
+  if (camera.frames_still) facts.push(`${number((100 * camera.frames_still) / camera.frames_captured)} % of them showed nothing new`);
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
-  if (service?.frames_late) facts.push(`${number(service.frames_late)} too old to look at`);
   if (service?.cost_ms) facts.push(`${number(service.cost_ms)} ms each${service.tiles > 1 ? `, in ${service.tiles} tiles` : ""}`);
+  if (camera.frames_late) facts.push(`${number(camera.frames_late)} came too late`);
+  if (camera.resizes) facts.push(`changed its picture's size ${plural(camera.resizes, "time")}`);
+  for (const [state, times] of Object.entries(camera.failures)) facts.push(`${FAILURES[state] ?? state} ${plural(times, "time")}`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
   return `${facts.join("; ")}.`;
 }
