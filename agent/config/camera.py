@@ -111,7 +111,7 @@ class CameraConfig(Section):
     fps: Annotated[float, Field(gt=0, le=120)] = 5.0  # frames analysed a second, at most
     stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
     weight: Annotated[float, Field(ge=0.1, le=100)] | None = None  # of its claim on the detector where time is short
-    max_age_s: Annotated[float, Field(ge=0.1, le=300)] = 3.0  # an older picture is not analysed: it is not now
+    max_age_s: Annotated[float, Field(ge=0.1, le=300)] = 5.0  # an older picture says nothing of now
     tiles: Annotated[str, StringConstraints(pattern=r"^(auto|[1-8]x[1-8])$")] | None = None  # for small objects
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
