@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from agent.modelstore.opening import model_path
 
     config = None if options.config is None else load_config(options.config)
-    model = bundled_model_path() if config is None else model_path(config)
+    model = bundled_model_path if config is None else partial(model_path, config)
     shown = (lambda _finding: None) if options.json else _show
     result = examine(config, options.config, SystemClock(), model=model, on_finding=shown)
     if options.json:

@@ -42,7 +42,12 @@ class Examination:
 
 
 def examine(
-    config: Config | None, file: Path | None, clock: Clock, *, model: Path, on_finding: Callable[[Finding], None]
+    config: Config | None,
+    file: Path | None,
+    clock: Clock,
+    *,
+    model: Callable[[], Path],
+    on_finding: Callable[[Finding], None],
 ) -> Examination:
     """Check everything that a box needs; nothing hangs, since each check ends by its time limit.
 
@@ -50,7 +55,7 @@ def examine(
         config: The box's configuration; without one only the machine and the model are checked.
         file: Where it was read from.
         clock: The machine's.
-        model: The model that will run.
+        model: Gives the model that will run; may raise FatalError, which becomes a finding.
         on_finding: Called with each finding as it is known.
     """
     findings: list[Finding] = []
@@ -89,12 +94,13 @@ def _other_checks(
     return checks
 
 
-def _model(config: Config | None, model: Path, measured: list[BackendTable]) -> list[Finding]:
+def _model(config: Config | None, find: Callable[[], Path], measured: list[BackendTable]) -> list[Finding]:
     """Measure the model on every runtime that is installed, and remember it for the agent."""
     try:
+        model = find()
         file = read_model_file(model)
     except FatalError as error:
-        return [Finding("model", Level.FAIL, str(error), "give the right model.path")]
+        return [Finding("model", Level.FAIL, str(error), "give the right model.path, or `hedgerow models add` it")]
     if not installed_backends(file.kind):
         return [Finding("model", Level.FAIL, f"nothing here runs {model}", "pip install 'hedgerow[ultralytics]'")]
     memory = None if config is None else config.storage.data_dir

@@ -58,6 +58,15 @@ def test_what_fails_fails_the_command(config):
     assert all(trial["wall_ms"] > 0 for trial in trials.values())
 
 
+def test_a_model_that_is_not_installed_is_a_finding(config):
+    """A missing model does not keep the rest of the box from being looked over."""
+    path = config("sim:orchard")
+    path.write_text(path.read_text(encoding="utf-8") + '[model]\nname = "absent"\n', encoding="utf-8")
+    findings = json.loads(doctor("--config", path, "--json").stdout)["findings"]
+    assert [finding["check"] for finding in findings if finding["level"] == "fail"] == ["model"]
+    assert "camera north" in [finding["check"] for finding in findings]
+
+
 def test_without_a_configuration_the_machine_is_checked():
     """Before anything is configured, model, clock and service can be looked at."""
     done = doctor("--json")
