@@ -10,7 +10,7 @@ from tests.faults.ends import BoxEnd, eventually, fast_settings
 from tests.faults.matrix import Result
 from tests.faults.records import committed, keep_journal
 from tests.faults.scale import times
-from tests.faults.site import Site, note
+from tests.faults.site import Site, name_of, note
 from tests.faults.workload import step
 
 
@@ -42,6 +42,7 @@ def test_second_box_of_one_name(site: Site, result: Result, tmp_path: Path) -> N
     twin.start_uplink(fast_settings(site.broker.url))
     eventually(lambda: twin.waiting() == [])
     twin.close()
+    result.broker = name_of(site.broker)
     note(result, site.cloud, committed(site.box.path, twin.path), site.near, site.far)
 
 
