@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloud_sync.ingest import schema
+from cloud_sync.mqtt import BrokerSettings
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import BoxEnd, eventually, fast_settings
 from tests.faults.matrix import Result
@@ -19,7 +20,7 @@ def test_second_box_of_one_name(site: Site, result: Result, tmp_path: Path) -> N
     twin = BoxEnd(tmp_path / "twin.db")
     twin.writer.submit(keep_journal).result(10)
     site.start_cloud()
-    site.start_box()
+    site.start_box(broker=BrokerSettings(site.near.url))  # patient: it must not reconnect
     site.commit(5)
     first = site.box.uplink
     assert first is not None
