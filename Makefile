@@ -25,7 +25,7 @@ faults: $(VENV)/.test ## Break everything between box and cloud hundreds of time
 	rm -f $(VENV)/faults.json
 	HEDGEROW_FAULTS=long HEDGEROW_FAULTS_RESULTS=$(VENV)/faults.json \
 	  $(VENV)/bin/python -m pytest tests/faults --timeout=3600 || failed=1; \
-	  HEDGEROW_FAULTS=long $(VENV)/bin/python -m tests.faults.matrix $(VENV)/faults.json docs/fault-matrix.md && exit $${failed:-0}
+	  HEDGEROW_FAULTS=long $(VENV)/bin/python -m tests.faults.matrix docs/fault-matrix.md $(VENV)/faults.json && exit $${failed:-0}
 
 check: $(VENV)/.test ## Lint and type-check
 	$(VENV)/bin/ruff check .

@@ -86,7 +86,7 @@ def run_agent(data_dir: Path, url: str, pause_s: float, on_ready: Callable[[], N
     never = threading.Event()
     for run in (writer.run, uplink.run):
         threading.Thread(target=run, args=(never, lambda: None), daemon=True).start()
-    number = writer.submit(_steps_done).result(10)
+    number = writer.submit(_next_step).result(10)
     on_ready()
     while pause_s:
         now = SystemClock(store.boot).now()
@@ -100,7 +100,8 @@ def _agent_settings(url: str) -> UplinkSettings:
     return fast_settings(url, join_bytes=600, ack_timeout_s=0.5, retry_first_s=0.05, retry_most_s=0.2)
 
 
-def _steps_done(connection: Connection) -> int:
+def _next_step(connection: Connection) -> int:
+    """Return a number that no step had before: each step made an entry of windows, or two."""
     return int(connection.execute(text("SELECT count(*) FROM journal WHERE channel = 'rollup'")).scalar_one())
 
 

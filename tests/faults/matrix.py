@@ -1,7 +1,7 @@
 """The fault matrix: what each fault test saw, collected while they run, and the page that is made of it.
 
-``HEDGEROW_FAULTS_RESULTS=FILE`` lets a test run leave its results there; ``python -m tests.faults.matrix FILE PAGE``
-makes the page of them.
+``HEDGEROW_FAULTS_RESULTS=FILE`` lets a test run leave its results there; ``python -m tests.faults.matrix PAGE
+FILE...`` makes the page of them; a case that is in several files counts as it is in the last.
 """
 
 import json
@@ -109,7 +109,16 @@ def _machine() -> str:
     return f"{os.cpu_count()} cores ({model}), Linux {platform.release()}, Python {platform.python_version()}"
 
 
+def _load(paths: list[str]) -> list[Result]:
+    """Return the results of several runs, of each case those of the last one."""
+    results: list[Result] = []
+    for path in paths:
+        later = [Result(**one) for one in json.loads(Path(path).read_text(encoding="utf-8"))]
+        again = {one.case for one in later}
+        results = [one for one in results if one.case not in again] + later
+    return results
+
+
 if __name__ == "__main__":
-    loaded = [Result(**one) for one in json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))]
-    page = render(loaded, long=LONG, machine=_machine(), date=time.strftime("%Y-%m-%d", time.gmtime()))
-    Path(sys.argv[2]).write_text(page, encoding="utf-8")
+    page = render(_load(sys.argv[2:]), long=LONG, machine=_machine(), date=time.strftime("%Y-%m-%d", time.gmtime()))
+    Path(sys.argv[1]).write_text(page, encoding="utf-8")

@@ -73,12 +73,17 @@ class Site:
 
     def check(self, result: Result) -> None:
         """Compare what was committed with what was ingested."""
-        result.broker = "mosquitto" if isinstance(self.broker, Mosquitto) else "rumqttd"
+        result.broker = name_of(self.broker)
         note(result, self.cloud, committed(self.box.path), self.near, self.far)
         received = [
             (row.first, row.last) for row in self.cloud.rows(cloud.received) if row.stream == self.box.outbox.stream
         ]
         assert received == [(1, self.box.outbox.last_seq())], "a gap that nobody explains"
+
+
+def name_of(broker: Broker) -> str:
+    """Return what the matrix calls it."""
+    return "mosquitto" if isinstance(broker, Mosquitto) else "rumqttd"
 
 
 def note(result: Result, end: CloudEnd, mine: Records, *links: PacketProxy) -> None:

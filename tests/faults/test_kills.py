@@ -18,7 +18,7 @@ from tests.faults.ends import CloudEnd, eventually
 from tests.faults.matrix import Result
 from tests.faults.records import committed
 from tests.faults.scale import times
-from tests.faults.site import Site, dice_of, note
+from tests.faults.site import Site, dice_of, name_of, note
 
 
 @pytest.fixture
@@ -35,6 +35,7 @@ def test_agent_killed_at_random_points(
 ) -> None:
     """Agent killed at random points of its life"""
     dice = dice_of("agent")
+    result.broker = name_of(broker)
     data_dir = tmp_path / "data"
     cloud.start(broker.url)
     children.append(Child(run_agent, data_dir, broker.url, 0.005).wait_ready())

@@ -27,7 +27,7 @@ def test_cut_at_random_bytes(site: Site, result: Result) -> None:
         result.faults += 1
     site.drain()
     site.check(result)
-    assert result.reconnects >= result.faults
+    assert result.reconnects >= result.faults - 1, "the last cut may come when all is done"
 
 
 def test_both_links_cut_at_once(site: Site, result: Result) -> None:

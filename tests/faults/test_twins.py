@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloud_sync.ingest import schema
+from cloud_sync.mqtt import BrokerSettings
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import BoxEnd, eventually, fast_settings
 from tests.faults.matrix import Result
 from tests.faults.records import committed, keep_journal
 from tests.faults.scale import times
-from tests.faults.site import Site, note
+from tests.faults.site import Site, name_of, note
 from tests.faults.workload import step
 
 
@@ -19,7 +20,7 @@ def test_second_box_of_one_name(site: Site, result: Result, tmp_path: Path) -> N
     twin = BoxEnd(tmp_path / "twin.db")
     twin.writer.submit(keep_journal).result(10)
     site.start_cloud()
-    site.start_box()
+    site.start_box(broker=BrokerSettings(site.near.url))  # patient: it must not reconnect
     site.commit(5)
     first = site.box.uplink
     assert first is not None
@@ -42,6 +43,7 @@ def test_second_box_of_one_name(site: Site, result: Result, tmp_path: Path) -> N
     twin.start_uplink(fast_settings(site.broker.url))
     eventually(lambda: twin.waiting() == [])
     twin.close()
+    result.broker = name_of(site.broker)
     note(result, site.cloud, committed(site.box.path, twin.path), site.near, site.far)
 
 
