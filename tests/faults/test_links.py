@@ -1,5 +1,6 @@
 """A poor link on either side of the broker: cut at any byte, stalled, repeating and reordering what it carries."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def test_cut_at_random_bytes(site: Site, result: Result) -> None:
         link.cut_after(dice.randrange(1, 4000))
         while link.will_cut:
             site.commit(2)
+            time.sleep(0.02)  # what is committed while a link is away must be sent afterwards
         result.faults += 1
     site.drain()
     site.check(result)
