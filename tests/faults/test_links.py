@@ -10,7 +10,7 @@ from tests.faults.brokers import Mosquitto
 from tests.faults.ends import eventually
 from tests.faults.fixtures import SITES
 from tests.faults.matrix import Result
-from tests.faults.scale import times
+from tests.faults.scale import LONG, times
 from tests.faults.site import Site, dice_of
 
 
@@ -66,6 +66,8 @@ def test_stalled(site: Site, result: Result) -> None:
     site.check(result)
 
 
+# Not on rumqttd: it hangs up on whoever acknowledges out of order.
+@pytest.mark.parametrize("site", SITES[:2] if LONG else SITES[:1], indirect=True)
 def test_repeats_and_reorders(site: Site, result: Result) -> None:
     """Each message up to three times, in any order, both ways"""
     site.start_cloud()
