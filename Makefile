@@ -6,10 +6,11 @@ SOURCE ?= sim:orchard
 PORT ?= 8642
 DATA ?= hedgerow-data
 TESTS ?= tests
+WORKERS ?= 3
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
-.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle
+.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle bench-capture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -19,7 +20,7 @@ run: $(VENV)/.run ## Start the demo: broker, agent, cloud ingest and status page
 	@exec $(VENV)/bin/hedgerow demo --source '$(subst ','\'',$(value SOURCE))' --port $(PORT) --data "$(DATA)"
 
 test: $(VENV)/.test ## Run the tests; what a machine lacks (mosquitto, Chromium, ...) is skipped and said
-	$(VENV)/bin/python -m pytest $(TESTS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 faults: $(VENV)/.test ## Break everything between box and cloud hundreds of times, and write docs/fault-matrix.md (half an hour)
 	rm -f $(VENV)/faults.json
@@ -38,15 +39,19 @@ format: $(VENV)/.test ## Format the code
 
 ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
 
-bench-accuracy: $(VENV)/.test ## Recompute the model card's table and the counts along a row. IMAGES=folder VIDEO=file
+bench-accuracy: $(VENV)/.ultralytics ## Recompute the model card's table; counts along a row and over a line, with what is required. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
-	$(VENV)/bin/python -m benchmarks.row_count "$(VIDEO)"
+	$(VENV)/bin/python -m benchmarks.counting "$(VIDEO)"
+	$(VENV)/bin/python -m benchmarks.tiling "$(IMAGES)"
 
 bench-sync: $(VENV)/.test ## Measure the sync: messages beside mosquitto_pub, rows to PostgreSQL, bytes a row, memory
 	$(VENV)/bin/python -m benchmarks.sync
 
 bench-bundle: $(VENV)/.test ## Export and import of a month without a link: rows a second, memory, bytes a row
 	nice $(VENV)/bin/python -m benchmarks.bundle
+
+bench-capture: $(VENV)/.test ## Measure what watching costs: processor and memory of the daemon on still scenes
+	$(VENV)/bin/python -m benchmarks.capture_cost
 
 clean: ## Remove the virtual environment and caches; data stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
@@ -74,7 +79,7 @@ $(VENV)/.ultralytics: $(VENV)/.test
 	@echo "Installing the toolchain into $(VENV) (once)..."
 	@echo "torch==2.13.0" > $(VENV)/constraints.txt
 	@$(PIP) install --quiet torch==2.13.0
-	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics]"
+	@$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable ".[ultralytics,calibration]"
 	@$(PIP) uninstall --quiet --yes opencv-python opencv-python-headless
 	@$(PIP) install --quiet --no-deps opencv-python-headless
 	@touch $@

@@ -3,29 +3,33 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Self
 
 import structlog
 from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report, stick
-from agent.analysis import AnalysisLoop
-from agent.analytics import create_analyses
-from agent.capture import FrameSlot, Grabber
+from agent.analysis import AnalysisLoop, Feed
+from agent.analytics import create_analyses, create_row
+from agent.capture import Decoders, FrameSlot, Grabber
 from agent.chores import Chores
 from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, read_secret
-from agent.detection import open_detector
+from agent.detection import Detector, TiledDetector, Tiling
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
+from agent.modelstore import open_model
+from agent.motion import MotionGate, MovingObjects
 from agent.pipeline import CameraPipeline, Step
 from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
-from agent.status import BoxStatus, FrameRate
-from agent.store import Recorder, Writer, counts_since, measures_since, open_store
+from agent.sights import Sights
+from agent.status import BoxStatus, CameraService, FrameRate
+from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
+from agent.turns import Share
 from agent.types import CameraState, CameraStatus, Event
 from agent.web import LiveView, PageServer, create_app
 from agent.windows import upload_windows
@@ -54,16 +58,18 @@ class Agent:
         self._config = config
         password = read_secret(config.page.password_file) if config.page.password_file else None
         with ExitStack() as opened:
-            self._detector = open_detector(
-                config.model.path, backend=config.model.backend, min_score=LOW_SCORE, threads=config.model.threads
-            )
-            opened.callback(self._detector.close)
             self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
+            # Once the directory is ours: what "auto" measures is remembered there, and takes a while.
+            self._detector = open_model(config.model, config.storage.data_dir, min_score=LOW_SCORE)
+            opened.callback(self._detector.close)
             self._clock = SystemClock(self._store.boot)
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)
             self._recorder = Recorder(
-                self._writer, send=config.sync.broker is not None, window_s=config.storage.rollup_s
+                self._writer,
+                send=config.sync.broker is not None,
+                window_s=config.storage.rollup_s,
+                checkpoint=Checkpoint(config.storage.data_dir, self._store.read),
             )
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
             self._key = stick.public_key(config.storage.data_dir)
@@ -123,27 +129,53 @@ class Agent:
     def _wire_cameras(self) -> None:
         cameras = self._config.cameras
         arrived = threading.Event()
-        slots = {camera.name: FrameSlot(arrived) for camera in cameras}
+        slots = {camera.name: FrameSlot(arrived, clock=self._clock, max_age_s=camera.max_age_s) for camera in cameras}
+        self._gates = {
+            camera.name: MotionGate(fps=camera.fps, look_every_s=camera.motion.look_every_s)
+            for camera in cameras
+            if camera.gated
+        }
+        self._decoders = Decoders()
+        self._moving = {name: MovingObjects() for name in self._gates}
         self._grabbers = {
-            camera.name: Grabber(camera, slots[camera.name], clock=self._clock, on_state=self._note_state)
+            camera.name: Grabber(
+                camera,
+                slots[camera.name],
+                clock=self._clock,
+                on_state=self._note_state,
+                on_event=self._recorder.event,
+                gate=self._gates.get(camera.name),
+                decoders=self._decoders,
+            )
             for camera in cameras
         }
         self._rates = {camera.name: FrameRate() for camera in cameras}
         self._noted: dict[str, CameraState] = {}
         self._places = Places.load(self._config.places)
         self._feeds = create_feeds(cameras, self._config.places, self._clock)
+        self._tiled: dict[str, TiledDetector] = {}
+        self._sights = Sights(cameras, self._config.storage.data_dir)
         self._pipelines = [self._pipeline(camera) for camera in cameras]
-        served = [(slots[pipeline.camera], pipeline) for pipeline in self._pipelines]
-        self._analysis = AnalysisLoop(served, arrived, self._note_step)
+        served = [
+            Feed(slots[camera.name], pipeline, _share(camera))
+            for camera, pipeline in zip(cameras, self._pipelines, strict=True)
+        ]
+        self._analysis = AnalysisLoop(served, arrived, self._note_step, clock=self._clock)
 
     def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
+        names, confidence = self._detector.info.class_names, self._config.model.confidence
+        detector: Detector = self._detector
+        if camera.tiles is not None:
+            detector = self._tiled[camera.name] = TiledDetector(self._detector, Tiling.parse(camera.tiles))
         return CameraPipeline.for_camera(
             camera.name,
-            self._detector,
-            confidence=self._config.model.confidence,
+            detector,
+            confidence=confidence,
             fps=camera.fps,
-            analyses=create_analyses(camera, self._detector.info.class_names, confidence=self._config.model.confidence),
+            analyses=create_analyses(camera, names),
+            row=create_row(camera, names, confidence=confidence),
             finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
+            sight=self._sights.of(camera.name),
         )
 
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -189,6 +221,7 @@ class Agent:
         self._schedule.every(3600, "retention", self._chores.retire)
         self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
         self._schedule.every(600, "trends", self._chores.compare_days)
+        self._schedule.every(600, "views", self._sights.save)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
 
@@ -207,7 +240,9 @@ class Agent:
         cameras = [f"camera-{name}" for name in self._grabbers]
         receivers = [f"gps-{gps}" for gps in self._feeds]
         self._supervisor.stop("analysis", *cameras, *receivers, timeout_s=1.0)
+        self._decoders.close()
         self._schedule.stop()
+        self._sights.save()
         for pipeline in self._pipelines:
             self._recorder.observe(pipeline.finish(self._clock.now()))
         self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
@@ -235,6 +270,9 @@ class Agent:
 
     def _note_step(self, step: Step) -> None:
         camera = step.frame.camera
+        if camera in self._gates:
+            height, width = step.frame.image.shape[:2]
+            self._gates[camera].note_moving(self._moving[camera].among(step.tracks, width, height))
         self._rates[camera].add(self._clock.now().monotonic_ns)
         self._live.publish(step.frame, step.tracks, self._detector.info.class_names)
         self._recorder.observe(step.observation)
@@ -252,9 +290,14 @@ class Agent:
             read_machine(self._config.storage.data_dir),
             [grabber.status() for grabber in self._grabbers.values()],
             self._outbox.depth(),
+            sight=self._sights.states(),
             uptime_s=self._uptime_s(),
             now=self._clock.now(),
         )
+
+    def _service(self) -> dict[str, CameraService]:
+        tiles = {name: detector.looks or 1 for name, detector in self._tiled.items()}
+        return {name: replace(one, tiles=tiles.get(name, 1)) for name, one in self._analysis.service().items()}
 
     def _uptime_s(self) -> float:
         return (self._clock.now().monotonic_ns - self._started.monotonic_ns) / 1e9
@@ -287,7 +330,9 @@ class Agent:
             model_name=self._detector.info.name,
             backend=self._detector.info.backend,
             cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
+            sight=self._sights.states(),
             analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
+            service=self._service(),
             hour=tuple(hour),
             measures=tuple(measures),
             link=self.link(),
@@ -296,3 +341,7 @@ class Agent:
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )
+
+
+def _share(camera: CameraConfig) -> Share:
+    return Share(camera.name, fps=camera.fps, weight=camera.share_of_time)

@@ -4,9 +4,9 @@ import ssl
 from pathlib import Path
 
 from agent.capture import create_source
-from agent.clock import SystemClock
 from agent.config import CameraConfig, Config, SyncConfig, read_secret
-from agent.errors import ConfigError
+from agent.errors import ConfigError, FatalError
+from agent.modelstore import ModelStore
 from cloud_sync.mqtt import BrokerSettings
 
 
@@ -21,6 +21,7 @@ def find_problems(config: Config) -> list[str]:
     problems = [_of_camera(camera) for camera in config.cameras]
     problems += [
         _of_model(config.model.path),
+        _of_installed(config),
         _of_secret("sync.password_file", config.sync.password_file),
         _of_certificates(config.sync),
         _of_secret("page.password_file", config.page.password_file),
@@ -30,7 +31,7 @@ def find_problems(config: Config) -> list[str]:
 
 def _of_camera(camera: CameraConfig) -> str | None:
     try:
-        create_source(camera, SystemClock())
+        create_source(camera)
     except ConfigError as error:
         return f"camera {camera.name}: {error}"
     return None
@@ -44,6 +45,16 @@ def _of_model(path: Path | None) -> str | None:
             return None
     except OSError as error:
         return f"model.path: cannot read {path}: {error.strerror}"
+
+
+def _of_installed(config: Config) -> str | None:
+    if config.model.name is None:
+        return None
+    try:
+        ModelStore(config.storage.data_dir).read(config.model.name)
+    except FatalError as error:
+        return f"model.name: {error}"
+    return None
 
 
 def _of_secret(key: str, path: Path | None) -> str | None:

@@ -13,7 +13,17 @@ from sqlalchemy import Column, func, select
 from agent.app import Agent
 from agent.broker import DemoBroker
 from agent.clock import SystemClock
-from agent.config import BoxConfig, CameraConfig, Config, PageConfig, StorageConfig, SyncConfig, is_path, public_address
+from agent.config import (
+    BoxConfig,
+    CameraConfig,
+    Config,
+    ModelConfig,
+    PageConfig,
+    StorageConfig,
+    SyncConfig,
+    is_path,
+    public_address,
+)
 from agent.errors import FatalError
 from agent.store import DATABASE
 from agent.store.schema import rollup as box_rollup
@@ -34,6 +44,7 @@ def demo_config(source: str, *, port: int, data_dir: Path, broker: str) -> Confi
     return Config(
         box=BoxConfig(site=SITE, device=DEVICE),
         storage=StorageConfig(data_dir=data_dir.resolve() / "box"),
+        model=ModelConfig(backend="openvino"),  # the usual winner: a demo should begin, not measure
         cameras=(CameraConfig(name=name, source=path, loop=True),),
         sync=SyncConfig(broker=broker, health_every_s=30),
         page=PageConfig(port=port),
@@ -83,7 +94,7 @@ def _introduce(say: Callable[[str], None], config: Config, url: str, broker: str
     say(
         f"""
 Hedgerow is running, all of it on this machine:
-  camera   {public_address(camera.source)}, up to {camera.fps:g} pictures a second analysed
+  camera   {public_address(camera.watched)}, up to {camera.fps:g} pictures a second analysed
   box      detects, tracks and counts; keeps a row a minute in {config.storage.data_dir}
   broker   {broker} (watch it: {_command()} tap --broker {broker})
   cloud    stores what arrives in {cloud}

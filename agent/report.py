@@ -2,7 +2,7 @@
 
 import hashlib
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agent import __version__
 from agent.config import Config
@@ -34,9 +34,15 @@ def birth(config: Config, model: ModelInfo, *, stream: str, now: Instant, key: s
 
 
 def health(
-    machine: MachineReading, cameras: Sequence[CameraStatus], outbox: Depth, *, uptime_s: float, now: Instant
+    machine: MachineReading,
+    cameras: Sequence[CameraStatus],
+    outbox: Depth,
+    *,
+    sight: Mapping[str, str],
+    uptime_s: float,
+    now: Instant,
 ) -> HealthMessage:
-    """Say how this box does."""
+    """Say how this box does; ``sight`` is by camera, and lacks those that are not checked."""
     oldest = None if outbox.oldest_utc_ns is None else max(0, (now.utc_ns - outbox.oldest_utc_ns) // 1_000_000_000)
     return HealthMessage(
         at_ms=now.utc_ns // 1_000_000,
@@ -53,6 +59,9 @@ def health(
                 state=camera.state,
                 frames=camera.frames_captured,
                 dropped=camera.frames_dropped,
+                still=camera.frames_still,
+                late=camera.frames_late,
+                sight=sight.get(camera.camera, ""),
                 reconnects=camera.reconnects,
             )
             for camera in cameras

@@ -57,6 +57,17 @@ class FrameRate:
 
 
 @dataclass(frozen=True, slots=True)
+class CameraService:
+    """How the detector serves one camera."""
+
+    wanted_fps: float
+    granted_fps: float  # less than wanted where the box's time does not suffice for all
+    weight: float
+    cost_ms: float | None  # of a picture, lately; None before the first
+    tiles: int = 1  # the parts in which a picture is looked at
+
+
+@dataclass(frozen=True, slots=True)
 class BoxStatus:
     """All that the page shows."""
 
@@ -68,6 +79,8 @@ class BoxStatus:
     backend: str
     cameras: tuple[CameraStatus, ...]
     analysed_fps: dict[str, float]  # per camera, over the last seconds
+    service: dict[str, CameraService]  # per camera
+    sight: dict[str, str]  # per camera that is checked: "clear", what keeps it from seeing, or "moved"
     hour: tuple[HourCount, ...]
     measures: tuple[HourMeasure, ...]
     link: LinkStatus

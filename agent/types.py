@@ -1,7 +1,7 @@
 """The values in which the rooms of the agent meet. No behaviour beyond what a value knows of itself."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8, BGR."""
+
+Small = NDArray[np.uint8]
+"""(h, w) uint8: the luma of a frame, scaled down to at most 320 pixels on its longer side."""
 
 Boxes = NDArray[np.float32]
 """(N, 4) float32 xyxy, pixels of the source frame, never rounded."""
@@ -38,13 +41,17 @@ class Frame:
     """One picture of one camera.
 
     ``index`` counts the frames that the source delivered since it was opened, from 0, dropped ones included.
-    ``captured`` is when the picture was taken, as well as the source can tell.
+    ``captured`` is when the picture was taken, as well as the source can tell. ``small`` is its small luma where the
+    source made one. A ``still`` frame shows what the frame before it showed, as far as the motion gate can tell: its
+    ``image`` is that of the last frame that was not still, and need not be looked at again.
     """
 
     camera: str
     index: int
     captured: Instant
     image: Image
+    small: Small | None = None
+    still: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +101,13 @@ class Tracks:
         """Return N."""
         return len(self.track_ids)
 
+    @classmethod
+    def none(cls) -> "Tracks":
+        """Return the tracks of a frame in which there are none."""
+        nothing = Detections.none()
+        ids = nothing.class_ids
+        return cls(ids, nothing.boxes, nothing.scores, ids, np.zeros(0, np.bool_))
+
 
 class CameraState(StrEnum):
     """How a camera does. End of stream, read failure and stall are three different things."""
@@ -101,10 +115,13 @@ class CameraState(StrEnum):
     STARTING = "starting"
     LIVE = "live"
     ENDED = "ended"  # the source came to its end, as a file does
-    UNREACHABLE = "unreachable"  # nobody answers, or refuses, at that address
+    UNREACHABLE = "unreachable"  # nobody answers at that address, or there is no such file
+    REFUSED = "refused"  # a machine answers, but nothing listens there
     UNAUTHORISED = "unauthorised"
     STALLED = "stalled"  # connected, but no frame within the timeout
     FAILED = "failed"  # the data cannot be read or decoded
+    UNSUPPORTED = "unsupported"  # its video is of a kind that cannot be decoded here
+    DECODER_LOST = "decoder-lost"  # the process that decoded it crashed or hung
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +134,13 @@ class CameraStatus:
     since: Instant
     frames_captured: int
     frames_dropped: int  # replaced by a newer one before anybody looked: wanted when analysis is slower
+    frames_still: int  # of those captured, the ones in which the motion gate saw nothing new
     reconnects: int
     width: int  # pixels, 0 until the first frame
     height: int
+    frames_late: int = 0  # so old when they came, or when somebody looked, that they say nothing of now
+    resizes: int = 0  # how often the size of its pictures changed
+    failures: Mapping[str, int] = field(default_factory=dict)  # how often it came into each state that is none of well
 
 
 ANY = "*"
@@ -176,8 +197,9 @@ class Observation:
     """What one analysed frame adds to the history of a camera.
 
     ``observed_ns`` is the time that this frame stands for: since the frame before it, and 0 after a gap, so that the
-    sum over a window is the time really watched. ``counts`` holds the row (``ANY``, ``ANY``); it is empty only in what
-    the analyses say at the end of the program, without a frame. ``place`` is where the camera was, empty if not known.
+    sum over a window is the time really watched. ``counts`` holds the row (``ANY``, ``ANY``); it is empty only where
+    nothing was seen: in a frame of a blind camera, and in what the analyses say at the end of the program. ``place`` is
+    where the camera was, empty if not known.
     """
 
     camera: str

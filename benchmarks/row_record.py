@@ -3,7 +3,7 @@
 ``python -m benchmarks.row_record DATA [--model M] [--without PHOTOGRAPH ...]``. DATA holds ``images/val`` with tiles of
 640 pixels, named ``PHOTOGRAPH_NUMBER.jpg``, and YOLO labels in ``labels/val``. Tiles that the model was not trained on
 are laid side by side to strips, a camera passes each at a speed of its own (10 to 20 pixels a frame, up and down by
-20), the pictures go through H.264, and what the daemon's detector, tracker and row count find at 15 and at 5 frames a
+20), the pictures go through H.264, and what the daemon's detector and row count find at 15 and at 5 frames a
 second is held against the labels. A fruit is there when at least 60% of its box is in at least 3 pictures at 15 a
 second.
 
@@ -26,10 +26,9 @@ from numpy.typing import NDArray
 from agent.analytics.row import PassRecord, RowCount
 from agent.config import RowConfig
 from agent.detection import Detector, open_detector
-from agent.tracking import ByteTrack, TrackerParams
-from agent.types import Frame, Image, Instant
+from agent.types import Detections, Findings, Frame, Image, Instant
+from benchmarks.row_references import CONFIDENCE, LOW, track_ids
 
-CONFIDENCE, LOW = 0.25, 0.1
 WIDTH, HEIGHT, FPS = 1280, 720, 15
 SIDE = 640
 STEPS = (1, 3)  # every frame, every third
@@ -121,10 +120,8 @@ def there(strip: Strip, corners: NDArray[np.float64]) -> int:
     return sum(times >= 3 for times in seen.values())
 
 
-def passed(detector: Detector, pictures: Iterator[Image]) -> list[int]:
-    """Count what is found at each of the frame rates."""
-    intervals = [step / FPS for step in STEPS]
-    trackers = [ByteTrack(TrackerParams.at(confidence=CONFIDENCE, frame_interval_s=s)) for s in intervals]
+def passed(detector: Detector, pictures: Iterator[Image], seen: list[Detections]) -> list[int]:
+    """Count what is found at each of the frame rates; keep the detections by frame in ``seen``."""
     names = detector.info.class_names
     rows = [RowCount(RowConfig(), "strip", names, confidence=CONFIDENCE, record=PassRecord()) for _ in STEPS]
     found = [0] * len(STEPS)
@@ -132,12 +129,25 @@ def passed(detector: Detector, pictures: Iterator[Image]) -> list[int]:
     for number, picture in enumerate(pictures):
         at = Instant(0, number * 10**9 // FPS, 1)
         detections = detector.detect(picture)
+        seen.append(detections)
         for rate, step in enumerate(STEPS):
             if number % step == 0:
-                tracks = trackers[rate].update(detections, at)
-                findings = rows[rate].observe(Frame("strip", number, at, picture), tracks, observed_ns=0)
-                found[rate] += len(findings.measures)
-    return [count + len(row.finish(at).measures) for count, row in zip(found, rows, strict=True)]
+                findings = rows[rate].observe(Frame("strip", number, at, picture), detections)
+                found[rate] += found_in(findings)
+    return [count + found_in(row.finish(at)) for count, row in zip(found, rows, strict=True)]
+
+
+def found_in(findings: Findings) -> int:
+    """Count the fruit that were found."""
+    return sum(measure.name == "row_fruit" for measure in findings.measures)
+
+
+def reference(seen: list[Detections]) -> list[float]:
+    """Count the ids of ultralytics' tracker at each of the frame rates; NaN where it is not installed."""
+    try:
+        return [float(len(list(track_ids(list(enumerate(seen))[::step])))) for step in STEPS]
+    except ImportError:
+        return [np.nan for _ in STEPS]
 
 
 def main() -> None:
@@ -148,20 +158,24 @@ def main() -> None:
     parser.add_argument("--without", nargs="*", default=list(IN_TEST_VIDEO), help="photographs to leave out")
     arguments = parser.parse_args()
     detector = open_detector(arguments.model, min_score=LOW)
-    names, truth, found = [], [], []
+    names, truth, found, ids = [], [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number, (strip, quality) in enumerate(strips(arguments.data, tuple(arguments.without))):
             corners = way(strip, np.random.default_rng(number))
-            counts = passed(detector, filmed(strip, corners, quality, Path(folder)))
+            seen: list[Detections] = []
+            counts = passed(detector, filmed(strip, corners, quality, Path(folder)), seen)
             names += [strip.name] * len(counts)
             truth += [there(strip, corners)] * len(counts)
             found += counts
+            ids += reference(seen)
             print(f"{strip.name}, quality {quality}: truth {truth[-1]}, found {counts}", flush=True)
-    report(np.array(names), np.array(truth, float), np.array(found, float))
+    report(np.array(names), np.array(truth, float), np.array(found, float), np.array(ids))
 
 
-def report(names: NDArray[np.str_], truth: NDArray[np.float64], found: NDArray[np.float64]) -> None:
-    """Print the record; each strip is estimated from the others."""
+def report(
+    names: NDArray[np.str_], truth: NDArray[np.float64], found: NDArray[np.float64], ids: NDArray[np.float64]
+) -> None:
+    """Print the record; each strip is estimated from the others. Beside it, the ids of ultralytics' tracker."""
     estimates = np.zeros(len(truth))
     for name in set(names):
         others = names != name
@@ -171,6 +185,10 @@ def report(names: NDArray[np.str_], truth: NDArray[np.float64], found: NDArray[n
     print(f"strips {len(set(names))}, passes {len(truth)}: ", end="")
     print(f"found_share {found.sum() / truth.sum():.3f}, spread {spread:.2f}")
     print(f"the band of 90% held the truth in {covered.mean():.0%} of the passes")
+    for rate, step in enumerate(STEPS):
+        here = slice(rate, None, len(STEPS))
+        errors = [np.median(np.abs(counts[here] - truth[here])) for counts in (estimates, ids)]
+        print(f"at {FPS / step:g} frames a second, median error of a pass: {errors[0]:.1f}; of the ids {errors[1]:.1f}")
 
 
 if __name__ == "__main__":

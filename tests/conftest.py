@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cloud_sync.ingest import open_database
 from tests.postgres import Postgres, find_programs
+
+settings.register_profile("hedgerow", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("hedgerow")
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""

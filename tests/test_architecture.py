@@ -9,9 +9,24 @@ import pytest
 from tests.conftest import ROOT
 
 # A room may import the rooms in its set, itself, and the shared values.
-SHARED = {"types", "errors", "clock", "config", "status", "receiver", "outline", "__init__"}
+SHARED = {
+    "types",
+    "errors",
+    "clock",
+    "config",
+    "status",
+    "receiver",
+    "outline",
+    "files",
+    "sampling",
+    "small",
+    "__init__",
+}
 ALLOWED = {
-    "capture": set(),
+    "capture": {"motion", "decoder"},
+    "decoder": set(),
+    "motion": set(),
+    "discovery": set(),
     "detection": set(),
     "tracking": set(),
     "analytics": {"tracking"},
@@ -21,8 +36,12 @@ ALLOWED = {
     "web": set(),
     "pipeline": {"detection", "tracking", "analytics", "places"},
     "chores": {"analytics", "places", "store", "machine"},
-    "analysis": {"pipeline", "capture"},
-    "replay": {"capture", "detection", "pipeline", "summaries"},
+    "modelstore": {"capture", "detection"},
+    "turns": set(),
+    "analysis": {"pipeline", "capture", "turns"},
+    "replay": {"analytics", "capture", "detection", "pipeline", "summaries"},
+    "doctor": {"capture", "detection"},
+    "sights": {"analytics", "pipeline"},
     "supervisor": set(),
     "schedule": set(),
     "stick": {"store"},
@@ -32,7 +51,7 @@ ALLOWED = {
     "journal": set(),
     "broker": set(),
     "report": {"detection", "machine"},
-    "check": {"capture", "detection", "store"},
+    "check": {"capture", "detection", "modelstore", "store"},
 }
 WIRES = {"app", "demo", "cli"}
 CLOCKS = {"agent/clock.py", "agent/journal.py"}

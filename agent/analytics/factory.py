@@ -10,13 +10,12 @@ from agent.analytics.zones import ZoneAnalysis
 from agent.config import CameraConfig
 
 
-def create_analyses(camera: CameraConfig, class_names: Sequence[str], *, confidence: float) -> tuple[Analysis, ...]:
-    """Return what the configuration of a camera asks for; by default nothing beyond presence.
+def create_analyses(camera: CameraConfig, class_names: Sequence[str]) -> tuple[Analysis, ...]:
+    """Return what the configuration of a camera asks for of its tracks; by default nothing beyond presence.
 
     Args:
         camera: Its configuration.
         class_names: Of the model, by class index.
-        confidence: Score from which a detection may start a track.
 
     Raises:
         ConfigError: Something in it does not fit the model, such as a class that it does not know.
@@ -26,6 +25,17 @@ def create_analyses(camera: CameraConfig, class_names: Sequence[str], *, confide
         analyses.append(ZoneAnalysis(camera.zones, camera.name, class_names))
     if camera.lines:
         analyses.append(LineAnalysis(camera.lines, camera.name, class_names))
-    if camera.row is not None:
-        analyses.append(RowCount(camera.row, camera.name, class_names, confidence=confidence))
     return (*analyses, *create_farm_analyses(camera.farm, camera.name, class_names))
+
+
+def create_row(camera: CameraConfig, class_names: Sequence[str], *, confidence: float) -> RowCount | None:
+    """Return what counts the fruit of the row that a camera passes; None where it passes none.
+
+    Args:
+        camera: Its configuration.
+        class_names: Of the model, by class index.
+        confidence: Score from which a detection is a sure one.
+    """
+    if camera.row is None:
+        return None
+    return RowCount(camera.row, camera.name, class_names, confidence=confidence)

@@ -27,11 +27,12 @@ class Latch:
     """On which side of an edge one object is: 1, -1, or 0 as long as it was never clear.
 
     The first clear sighting decides. After that the side changes when the object is seen clearly on the other one in
-    each sighting of at least a tenth of a second, two at least: one odd box changes nothing.
+    each sighting of at least ``hold_s``, two at least: one odd box changes nothing.
     """
 
     side: int = 0
     _other_since_s: float | None = None
+    hold_s: float = _HOLD_S
 
     @property
     def changing(self) -> bool:
@@ -46,7 +47,7 @@ class Latch:
         if self.side and self._other_since_s is None:
             self._other_since_s = now_s
             return False
-        if self._other_since_s is not None and now_s - self._other_since_s < _HOLD_S:
+        if self._other_since_s is not None and now_s - self._other_since_s < self.hold_s:
             return False
         self.side, self._other_since_s = clear, None
         return True

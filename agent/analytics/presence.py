@@ -31,6 +31,10 @@ class Presence:
         self._max_gap_ns = round(max_gap_s * _NS_PER_S)
         self._last_at: Instant | None = None
 
+    def lose_sight(self) -> None:
+        """Leave a gap: what passes until the next frame was not watched."""
+        self._last_at = None
+
     def observe(self, tracks: Tracks, at: Instant) -> Observation:
         """Count the tracks of the next frame.
 

@@ -2,18 +2,21 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
 
+from agent.capture.decoders import Decoders
 from agent.capture.factory import create_source
 from agent.capture.slot import FrameSlot
-from agent.capture.source import EndedError, Picture, Source, SourceError
-from agent.capture.timeline import Arrivals, Playback, Sampler
+from agent.capture.timeline import Arrivals, Playback, on_stream
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
-from agent.types import CameraState, CameraStatus, Frame, Instant
+from agent.decoder.source import EndedError, Picture, Source, SourceError, StalledError
+from agent.motion import MotionGate
+from agent.sampling import Sampling
+from agent.types import CameraState, CameraStatus, Event, Frame, Image, Instant
 
 log = structlog.get_logger()
 
@@ -41,6 +44,17 @@ def _ignore_state(_camera: str, _status: CameraStatus) -> None:
     """Nobody wants to know."""
 
 
+def _ignore_event(_event: Event) -> None:
+    """Nobody wants to know."""
+
+
+def _counted(failures: Mapping[str, int], state: CameraState) -> Mapping[str, int]:
+    """Count one more failure of that kind, if it is one; each attempt counts."""
+    if state in {CameraState.STARTING, CameraState.LIVE}:
+        return failures
+    return {**failures, str(state): failures.get(str(state), 0) + 1}
+
+
 def _ignore_beat() -> None:
     """Nobody watches."""
 
@@ -59,6 +73,9 @@ class Grabber:
         clock: Clock,
         *,
         on_state: Callable[[str, CameraStatus], None] = _ignore_state,
+        on_event: Callable[[Event], None] = _ignore_event,
+        gate: MotionGate | None = None,
+        decoders: Decoders | None = None,
         backoff: Backoff | None = None,
     ) -> None:
         """Check the camera's address; nothing is opened before ``run``.
@@ -68,19 +85,27 @@ class Grabber:
             slot: Where frames go.
             clock: Dates frames and measures waits.
             on_state: Called with the camera's name and status when the state changes, not when only a counter does.
+            on_event: Called with what else happens: that the size of the pictures has changed.
+            gate: Tells which pictures deserve a look; None: all of them.
+            decoders: Where video is decoded; None: in a process of its own.
             backoff: How to wait between attempts.
 
         Raises:
             ConfigError: The address is wrong.
         """
-        create_source(camera, clock)
+        create_source(camera, decoders)
         self._camera, self._slot, self._clock = camera, slot, clock
-        self._on_state, self._beat, self._backoff = on_state, _ignore_beat, backoff or Backoff()
+        self._on_state, self._on_event = on_state, on_event
+        self._beat, self._backoff = _ignore_beat, backoff or Backoff()
+        self._gate, self._decoders = gate, decoders
+        self._looked_at: Image | None = None  # the last image that the gate let through, of this session
         self._random = random.SystemRandom()
         self._lock = threading.Lock()
-        self._status = CameraStatus(camera.name, CameraState.STARTING, "", clock.now(), 0, 0, 0, 0, 0)
+        self._status = CameraStatus(camera.name, CameraState.STARTING, "", clock.now(), 0, 0, 0, 0, 0, 0)
         self._source: Source | None = None
         self._skipped = 0  # by the sources before this one
+        self._late = 0
+        self._max_age_ns = round(camera.max_age_s * 1e9)
         self._failures = 0  # in a row
         self._was_live = False
         self._live_since: Instant | None = None
@@ -89,9 +114,9 @@ class Grabber:
     def longest_silence_s(self) -> float:
         """How long it may go without a beat: opening waits for the connection and for the stream's head.
 
-        The rest is for the probe of a silent host, and for a slow box that draws a simulated orchard.
+        The rest is for the start of a decoder, for key frames far apart, and for a slow box that draws an orchard.
         """
-        return 2 * self._camera.stall_timeout_s + 30.0
+        return 2 * self._camera.stall_timeout_s + 60.0
 
     @property
     def skipped(self) -> int:
@@ -102,7 +127,8 @@ class Grabber:
     def status(self) -> CameraStatus:
         """Return how the camera does now."""
         with self._lock:
-            return replace(self._status, frames_dropped=self._slot.dropped)
+            late = self._late + self._slot.late
+            return replace(self._status, frames_dropped=self._slot.dropped, frames_late=late)
 
     def run(self, stop: threading.Event, beat: Callable[[], None] = _ignore_beat) -> None:
         """Watch until ``stop`` is set, or until a recording came to its end. A camera's failures never raise.
@@ -111,10 +137,12 @@ class Grabber:
         """
         self._beat = beat
         while not stop.is_set():
-            source = create_source(self._camera, self._clock)
+            source = create_source(self._camera, self._decoders)
             with self._lock:
                 self._source = source
-            self._live_since = None
+            self._live_since = self._looked_at = None
+            if self._gate is not None:
+                self._gate.reset()
             try:
                 self._watch(source, stop)
             except SourceError as error:
@@ -134,33 +162,73 @@ class Grabber:
         self._beat()
         source.open()
         timeline = Playback(self._clock.now()) if source.recorded else Arrivals()
-        sampler = Sampler(self._camera.fps)
+        sampler = Sampling.parse(self._camera.sampling).sampler()
+        not_before_ns, timely = None, self._clock.now()
         while not stop.is_set():
             self._beat()
-            picture = source.read()
+            picture = source.read(not_before_ns)
             if picture is None and source.recorded:
                 self._enter(CameraState.ENDED, "the recording came to its end")
                 return
             if picture is None:
-                raise EndedError(f"{public_address(self._camera.source)}: the stream was ended by the other side")
-            captured = timeline.place(picture.stream_ns, self._clock.now())
+                raise EndedError(f"{public_address(self._camera.watched)}: the stream was ended by the other side")
+            now = self._clock.now()
+            captured = timeline.place(picture.stream_ns, now)
+            if now.monotonic_ns - captured.monotonic_ns <= self._max_age_ns:
+                timely = now
+            elif not source.recorded:
+                self._note_late(now, timely)
+                continue
             if sampler.wants(captured.monotonic_ns):
                 self._deliver(picture, captured, stop)
+            not_before_ns = on_stream(sampler.not_before_ns, captured, picture.stream_ns)
 
     def _deliver(self, picture: Picture, captured: Instant, stop: threading.Event) -> None:
-        """Convert a picture, wait until it is due if it is a recording's, and leave it in the slot."""
-        image = picture.to_bgr()
+        """Convert a picture, wait until it is due if it is a recording's, and leave it in the slot.
+
+        One that shows nothing new is not converted: the image before it says the same.
+        """
+        small = picture.to_small()
+        seen = self._looked_at
+        still = self._gate is not None and not self._gate.look(small, captured.monotonic_ns) and seen is not None
+        image = self._looked_at = seen if still and seen is not None else picture.to_bgr()
         self._wait((captured.monotonic_ns - self._clock.now().monotonic_ns) / 1e9, stop)
         if stop.is_set():
             return
-        self._slot.put(Frame(self._camera.name, picture.index, captured, image))
-        height, width = image.shape[:2]
-        with self._lock:
-            frames = self._status.frames_captured + 1
-            self._status = replace(self._status, frames_captured=frames, width=width, height=height)
+        self._slot.put(Frame(self._camera.name, picture.index, captured, image, small, still))
+        self._count(image, still=still, captured=captured)
         if self._live_since is None:
             self._live_since = self._clock.now()
             self._enter(CameraState.LIVE, "")
+
+    def _note_late(self, now: Instant, timely: Instant) -> None:
+        """Count a picture that is too old. A stream that gives no other for long is opened anew, and dated anew.
+
+        Raises:
+            StalledError: Nothing that says how it is now has come since ``timely`` for as long as a stall takes.
+        """
+        self._late += 1
+        if now.monotonic_ns - timely.monotonic_ns > self._camera.stall_timeout_s * 1e9:
+            address = public_address(self._camera.watched)
+            raise StalledError(f"{address}: its pictures come more than {self._camera.max_age_s:g} s late")
+
+    def _count(self, image: Image, *, still: bool, captured: Instant) -> None:
+        height, width = image.shape[:2]
+        with self._lock:
+            before = self._status
+            resized = before.width > 0 and (before.width, before.height) != (width, height)
+            self._status = replace(
+                before,
+                frames_captured=before.frames_captured + 1,
+                frames_still=before.frames_still + still,
+                width=width,
+                height=height,
+                resizes=before.resizes + resized,
+            )
+        if resized:
+            sizes = {"width": width, "height": height, "width_before": before.width, "height_before": before.height}
+            log.warning("camera_resized", camera=self._camera.name, **sizes)
+            self._on_event(Event("camera-resized", self._camera.name, captured, sizes))
 
     def _note_failure(self, error: SourceError) -> None:
         now = self._clock.now()
@@ -179,8 +247,14 @@ class Grabber:
             returned = state is CameraState.LIVE and self._was_live
             self._was_live |= state is CameraState.LIVE
             since = before.since if before.state is state else self._clock.now()
-            reconnects = before.reconnects + returned
-            self._status = replace(before, state=state, detail=detail, since=since, reconnects=reconnects)
+            self._status = replace(
+                before,
+                state=state,
+                detail=detail,
+                since=since,
+                reconnects=before.reconnects + returned,
+                failures=_counted(before.failures, state),
+            )
         if before.state is state:
             return False
         level = log.info if state in {CameraState.LIVE, CameraState.ENDED} else log.warning

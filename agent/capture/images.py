@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agent.capture.source import BrokenError, Picture, UnauthorisedError, UnreachableError
+from agent.capture.drawn import drawn
+from agent.decoder.source import BrokenError, Picture, UnauthorisedError, UnreachableError
 from agent.types import Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -49,7 +50,7 @@ class ImageSource:
             raise BrokenError(f"{self._path}: holds no .jpg or .png image")
         self._next = self._index = 0
 
-    def read(self) -> Picture | None:
+    def read(self, _not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next image that can be read, or None after the last. Raises SourceError."""
         while self._next < len(self._names):
             image = _load(self._names[self._next])
@@ -67,7 +68,7 @@ class ImageSource:
 
     def _picture(self, image: Image) -> Picture:
         index, self._index = self._index, self._index + 1
-        return Picture(index, index * self._step_ns, lambda: image)
+        return drawn(index, index * self._step_ns, lambda: image)
 
 
 def _load(path: Path) -> Image | None:

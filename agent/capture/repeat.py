@@ -1,6 +1,6 @@
 """A recording that starts again at its end."""
 
-from agent.capture.source import Picture, Source
+from agent.decoder.source import Picture, Source
 
 _SINGLE_PICTURE_NS = 1_000_000_000
 
@@ -29,9 +29,9 @@ class RepeatedSource:
         """Open the source. Raises SourceError."""
         self._source.open()
 
-    def read(self) -> Picture | None:
+    def read(self, not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next picture; None only where a live source ends. Raises SourceError."""
-        picture = self._source.read()
+        picture = self._source.read(None if not_before_ns is None else not_before_ns - self._first_ns)
         if picture is None and self._source.recorded:
             self._rewind()
             picture = self._source.read()
@@ -41,7 +41,7 @@ class RepeatedSource:
         if self._last_index >= 0:
             self._step_ns = stream_ns - self._last_ns
         self._last_index, self._last_ns = index, stream_ns
-        return Picture(index, stream_ns, picture.to_bgr)
+        return Picture(index, stream_ns, picture.to_bgr, picture.to_small)
 
     def close(self) -> None:
         """Close the source."""

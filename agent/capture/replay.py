@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 
+from agent.capture.decoders import Decoders
 from agent.capture.factory import create_source
-from agent.capture.source import BrokenError
-from agent.capture.timeline import Playback, Sampler
+from agent.capture.timeline import Playback, on_stream
 from agent.clock import Clock
 from agent.config import CameraConfig, public_address
+from agent.decoder.source import BrokenError
+from agent.sampling import Sampling
 from agent.types import Frame
 
 
-def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
+def replay(camera: CameraConfig, clock: Clock, decoders: Decoders | None = None) -> Iterator[Frame]:
     """Yield the frames of a recording, once, at most ``camera.fps`` a second of its own time; none is dropped.
 
     Frames are dated by the recording's time, counted from now: a later stage sees the same intervals as if it had
@@ -20,16 +22,18 @@ def replay(camera: CameraConfig, clock: Clock) -> Iterator[Frame]:
         ConfigError: The address is wrong.
         SourceError: The recording cannot be opened or read on, or is live.
     """
-    source = create_source(camera.model_copy(update={"loop": False}), clock)
+    source = create_source(camera.model_copy(update={"loop": False}), decoders)
     try:
         source.open()
         if not source.recorded:
-            raise BrokenError(f"{public_address(camera.source)}: is live; only a recording can be replayed")
+            raise BrokenError(f"{public_address(camera.watched)}: is live; only a recording can be replayed")
         start = clock.now()
-        playback, sampler = Playback(start, keep_up=False), Sampler(camera.fps)
-        while (picture := source.read()) is not None:
+        playback, sampler = Playback(start, keep_up=False), Sampling.parse(camera.sampling).sampler()
+        not_before_ns = None
+        while (picture := source.read(not_before_ns)) is not None:
             captured = playback.place(picture.stream_ns, start)
             if sampler.wants(captured.monotonic_ns):
-                yield Frame(camera.name, picture.index, captured, picture.to_bgr())
+                yield Frame(camera.name, picture.index, captured, picture.to_bgr(), picture.to_small())
+            not_before_ns = on_stream(sampler.not_before_ns, captured, picture.stream_ns)
     finally:
         source.close()

@@ -2,8 +2,9 @@
 
 from functools import partial
 
+from agent.capture.drawn import drawn
 from agent.capture.orchard import Orchard, OrchardSpec
-from agent.capture.source import Picture
+from agent.decoder.source import Picture
 
 
 class OrchardSource:
@@ -29,12 +30,12 @@ class OrchardSource:
         """Draw what all frames share."""
         self._orchard, self._index = Orchard(self._spec), 0
 
-    def read(self) -> Picture | None:
+    def read(self, _not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next frame; it is drawn when it is converted."""
         if self._orchard is None:
             raise RuntimeError("read before open")
         index, self._index = self._index, self._index + 1
-        return Picture(index, round(index * 1e9 / self._spec.fps), partial(self._orchard.frame, index))
+        return drawn(index, round(index * 1e9 / self._spec.fps), partial(self._orchard.frame, index))
 
     def close(self) -> None:
         """Let go of the drawings."""

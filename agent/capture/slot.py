@@ -1,7 +1,9 @@
 """Where a camera's thread leaves its newest frame."""
 
 import threading
+from dataclasses import replace
 
+from agent.clock import Clock
 from agent.types import Frame
 
 
@@ -12,12 +14,27 @@ class FrameSlot:
     what was.
     """
 
-    def __init__(self, arrived: threading.Event | None = None) -> None:
-        """Start empty. ``arrived`` is set at each frame, so that one thread can wait for several slots at once."""
+    def __init__(
+        self, arrived: threading.Event | None = None, *, clock: Clock | None = None, max_age_s: float = 5.0
+    ) -> None:
+        """Start empty.
+
+        Args:
+            arrived: Is set at each frame, so that one thread can wait for several slots at once.
+            clock: Tells how old a frame is when it is taken; None: frames never grow old.
+            max_age_s: An older frame is counted, and not handed out.
+        """
         self._filled = threading.Condition()
-        self._arrived = arrived
+        self._arrived, self._clock, self._max_age_ns = arrived, clock, round(max_age_s * 1e9)
         self._frame: Frame | None = None
-        self._dropped = 0
+        self._dropped = self._late = 0
+        self._change_missed = False  # a picture that was not still was never handed out
+
+    @property
+    def late(self) -> int:
+        """How many frames were too old when somebody came for them."""
+        with self._filled:
+            return self._late
 
     @property
     def dropped(self) -> int:
@@ -25,9 +42,18 @@ class FrameSlot:
         with self._filled:
             return self._dropped
 
-    def put(self, frame: Frame) -> None:
-        """Leave a frame, never waiting."""
+    @property
+    def filled(self) -> bool:
+        """Whether a frame waits."""
         with self._filled:
+            return self._frame is not None
+
+    def put(self, frame: Frame) -> None:
+        """Leave a frame, never waiting. A still one that replaces one that was not is not still to its taker."""
+        with self._filled:
+            replaces_change = self._frame is not None and not self._frame.still
+            if frame.still and (replaces_change or self._change_missed):
+                frame = replace(frame, still=False)
             self._dropped += self._frame is not None
             self._frame = frame
             self._filled.notify()
@@ -35,8 +61,14 @@ class FrameSlot:
             self._arrived.set()
 
     def take(self, timeout_s: float) -> Frame | None:
-        """Take the newest frame, waiting for one at most so long; None if none came."""
+        """Take the newest frame, waiting for one at most so long; None if none came, or what came is too old."""
         with self._filled:
             self._filled.wait_for(lambda: self._frame is not None, timeout_s)
             frame, self._frame = self._frame, None
-            return frame
+            if frame is None or self._clock is None:
+                return frame
+            age_ns = self._clock.now().monotonic_ns - frame.captured.monotonic_ns
+            too_old = age_ns > self._max_age_ns
+            self._late += too_old
+            self._change_missed = too_old and not frame.still
+            return None if too_old else frame

@@ -1,4 +1,4 @@
-"""When a picture was taken, and whether it is wanted."""
+"""When a picture was taken."""
 
 from agent.types import Instant
 
@@ -10,6 +10,11 @@ _LONGEST_LAG_NS = 10_000_000_000
 def shifted(instant: Instant, by_ns: int) -> Instant:
     """Return the instant so many nanoseconds later on both clocks."""
     return Instant(instant.utc_ns + by_ns, instant.monotonic_ns + by_ns, instant.boot)
+
+
+def on_stream(monotonic_ns: int | None, captured: Instant, stream_ns: int | None) -> int | None:
+    """Return a monotonic time as one of a stream that had ``stream_ns`` at ``captured``; None where there is none."""
+    return None if monotonic_ns is None or stream_ns is None else monotonic_ns - captured.monotonic_ns + stream_ns
 
 
 class Playback:
@@ -56,21 +61,3 @@ class Arrivals:
             origin_ns = min(origin_ns, crept_ns) if origin_ns - crept_ns < _LONGEST_LAG_NS else origin_ns
         self._origin_ns, self._last_ns = origin_ns, stream_ns
         return shifted(now, stream_ns + origin_ns - now.monotonic_ns)
-
-
-class Sampler:
-    """Picks at most so many pictures a second, evenly."""
-
-    def __init__(self, fps: float) -> None:
-        """Pick the first picture, and then ``fps`` a second."""
-        self._period_ns = round(1_000_000_000 / fps)
-        self._due_ns: int | None = None
-
-    def wants(self, captured_ns: int) -> bool:
-        """Say whether the picture of this time, on any clock that rises, is wanted."""
-        if self._due_ns is None or not -2 * self._period_ns < captured_ns - self._due_ns < self._period_ns:
-            self._due_ns = captured_ns  # the first, or after a gap or a jump
-        if captured_ns < self._due_ns - self._period_ns // 10:  # a little early is on time: cameras are not exact
-            return False
-        self._due_ns += self._period_ns
-        return True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from agent import __version__
-from agent.cli import box, bundle, cloud, files
+from agent.cli import box, bundle, cloud, doctor, files, models
 from agent.errors import HedgerowError
 from cloud_sync.errors import SyncFatalError
 
@@ -60,6 +60,6 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=work)
         return added
 
-    for group in (box, files, cloud, bundle):
+    for group in (box, doctor, models, files, cloud, bundle):
         group.add_commands(command)
     return parser

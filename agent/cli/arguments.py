@@ -9,15 +9,32 @@ from typing import TYPE_CHECKING
 from agent.clock import SystemClock
 
 if TYPE_CHECKING:
+    from agent.detection import Detector, Tiling
     from cloud_sync.mqtt import BrokerSettings
 
-BACKENDS = ("auto", "openvino", "onnxruntime")
+BACKENDS = ("auto", "openvino", "onnxruntime", "ultralytics")
 
 
 def model_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of commands that load a detector."""
-    parser.add_argument("--model", type=Path, metavar="M", help="a YOLO ONNX file (default: the bundled orchard model)")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="M",
+        help="a YOLO model: an ONNX file, an OpenVINO folder or weights (.pt); default: the bundled orchard model",
+    )
+    parser.add_argument(
+        "--tiles", type=tiling, metavar="CxR", help="look at overlapping parts, as 2x2 or auto: for small objects"
+    )
     parser.add_argument("--backend", choices=BACKENDS, default="auto", help="inference runtime")
+
+
+def open_chosen(options: argparse.Namespace, *, min_score: float) -> "Detector":
+    """Open the detector that the options ask for."""
+    from agent.detection import TiledDetector, open_detector
+
+    detector = open_detector(options.model, backend=options.backend, min_score=min_score)
+    return detector if options.tiles is None else TiledDetector(detector, options.tiles)
 
 
 def broker_options(parser: argparse.ArgumentParser) -> None:
@@ -102,6 +119,16 @@ def seconds(text: str) -> int:
 def share(text: str) -> float:
     """Read a share between 0 and 1."""
     return _number(text, float, 0.0001, 0.9999)
+
+
+def tiling(text: str) -> "Tiling":
+    """Read how a picture is cut."""
+    from agent.detection import Tiling
+
+    try:
+        return Tiling.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error).removeprefix("tiles: ")) from None
 
 
 def _number(text: str, kind: type[int] | type[float], least: float, most: float) -> float:

@@ -1,4 +1,4 @@
-"""Commands of a box: run, demo, check, status."""
+"""Commands of a box: run, demo, check, status, discover."""
 
 import argparse
 import threading
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.cli.arguments import port, positive
-from agent.cli.output import print_json, say
+from agent.cli.output import Progress, print_json, say
 from agent.cli.signals import stop_on_signals
 
 
@@ -39,6 +39,21 @@ def add_commands(command: Any) -> None:
     status = command("status", _status, "tell what a box has stored: counts of the last hour, cameras, outbox")
     status.add_argument("--data", type=Path, required=True, metavar="DIR", help="data directory of the agent")
     status.add_argument("--json", action="store_true", help="print JSON")
+
+    discover = command(
+        "discover",
+        _discover,
+        "list the cameras of this network with the addresses of their streams (ONVIF)",
+        epilog="A stream's address goes into `source` of a camera in the configuration, a smaller one into "
+        "`substream`, with the login in it: rtsp://user:password@...",
+    )
+    discover.add_argument(
+        "--interface", action="append", default=[], metavar="ADDR", help="own address on a network to ask; repeatable"
+    )
+    discover.add_argument("--seconds", type=positive, default=3.0, metavar="N", help="wait for answers (default 3)")
+    discover.add_argument("--username", metavar="NAME", help="most cameras tell their streams only to a user")
+    discover.add_argument("--password-file", type=Path, metavar="FILE", help="first line is the password")
+    discover.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -73,7 +88,8 @@ def _check(options: argparse.Namespace) -> int:
     if options.json:
         shown = config.model_dump(mode="json")
         for camera in shown["cameras"]:
-            camera["source"] = public_address(camera["source"])  # what is printed here ends up in logs and tickets
+            for key in ("source", "substream"):  # what is printed here ends up in logs and tickets
+                camera[key] = camera[key] and public_address(camera[key])
         print_json(shown)
     else:
         names = ", ".join(camera.name for camera in config.cameras)
@@ -89,4 +105,38 @@ def _status(options: argparse.Namespace) -> int:
         print_json(status)
     else:
         print("\n".join(summary_lines(status)))
+    return 0
+
+
+def _discover(options: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from agent.clock import SystemClock
+    from agent.config import read_secret
+    from agent.discovery import Login, discover
+    from agent.errors import ConfigError
+
+    if (options.username is None) != (options.password_file is None):
+        raise ConfigError("--username and --password-file belong together: give both or neither")
+    login = Login(options.username, read_secret(options.password_file)) if options.username else None
+    with Progress("cameras") as progress:
+        cameras = discover(
+            options.interface,
+            seconds=options.seconds,
+            login=login,
+            utc_ns=SystemClock().now().utc_ns,
+            on_progress=progress,
+        )
+    if options.json:
+        print_json([asdict(camera) for camera in cameras])
+        return 0
+    for camera in cameras:
+        print(f"{camera.name or camera.device_id}  {camera.hardware}  {camera.service}".rstrip())
+        for stream in camera.streams:
+            size = f"{stream.width}x{stream.height}"
+            print(f"    {stream.address}  {size}  {stream.codec}  {stream.fps:g} fps  ({stream.profile})")
+        if camera.problem:
+            print(f"    {camera.problem}")
+    if not cameras:
+        say("no camera has answered; try --interface with this machine's address on the cameras' network, or --seconds")
     return 0

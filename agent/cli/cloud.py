@@ -70,6 +70,7 @@ def add_commands(command: Any) -> None:
         help="how long the broker keeps what comes while this worker is away; 0: not at all, boxes send it again "
         f"(default: {SESSION_EXPIRY_S} with --client-id, else 0)",
     )
+    ingest.add_argument("--site", metavar="SITE", help="only the boxes of this site (default: all)")
     broker_options(ingest)
 
     tap = command("tap", _tap, "print the decoded messages of a site, as they come")
@@ -106,6 +107,7 @@ def _ingest(options: argparse.Namespace) -> int:
         client_id=client_id,
         session_expiry_s=expiry_s,
         database_password_file=options.database_password_file,
+        site=options.site,
     )
     run_ingest(settings, stop_on_signals(), utc_ms=SystemClock().utc_ms)
     return 0

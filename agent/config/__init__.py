@@ -4,7 +4,17 @@ No device, model or socket is opened before it is right. Relative paths are rela
 """
 
 from agent.config.addresses import is_path, public_address
-from agent.config.camera import Anchor, CameraConfig, FarmConfig, LineConfig, RipenessConfig, RowConfig, ZoneConfig
+from agent.config.camera import (
+    Anchor,
+    CameraConfig,
+    FarmConfig,
+    LineConfig,
+    MotionConfig,
+    RipenessConfig,
+    RowConfig,
+    SightConfig,
+    ZoneConfig,
+)
 from agent.config.load import load_config, read_secret
 from agent.config.sections import BoxConfig, BundleConfig, Config, ModelConfig, PageConfig, PlacesConfig, StorageConfig
 from agent.config.sync import SyncConfig
@@ -19,10 +29,12 @@ __all__ = [
     "FarmConfig",
     "LineConfig",
     "ModelConfig",
+    "MotionConfig",
     "PageConfig",
     "PlacesConfig",
     "RipenessConfig",
     "RowConfig",
+    "SightConfig",
     "StorageConfig",
     "SyncConfig",
     "WindowConfig",

@@ -1,18 +1,22 @@
 """Sections of one camera: where to count, what to measure, where it looks."""
 
 import re
-from typing import Annotated, Literal, Self
+from math import isclose
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, StringConstraints, field_validator, model_validator
 
 from agent.config.addresses import is_path
 from agent.config.fields import Name, Point, Section
+from agent.errors import ConfigError
 from agent.outline import area, crosses_itself, is_convex
 from agent.receiver import parse_receiver
+from agent.sampling import MOST_FPS, Sampling
 
 Anchor = Literal["centre", "bottom"]
 """The point of a box that says where its object is: its centre, or the middle of its lower side."""
 
+_ALARM_WEIGHT = 2.0
 _LEAST_AREA = 1e-4  # of the picture; below this a zone is a slip of the mouse
 
 
@@ -102,20 +106,47 @@ class FarmConfig(Section):
     canopy_drop: Annotated[float, Field(gt=0, lt=1)] = 0.3  # a day so far below the camera's own history: look here
 
 
+class MotionConfig(Section):
+    """The motion gate: frames in which nothing is new are not shown to the detector."""
+
+    gate: bool | None = None  # None: on for live cameras that stand still
+    look_every_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # the detector looks at least so often
+
+
+class SightConfig(Section):
+    """Whether the camera can see: dark, overexposed, covered, blurred, frozen, moved."""
+
+    check: bool | None = None  # None: on for live cameras
+
+
 class CameraConfig(Section):
     """One camera."""
 
     name: Name
     source: Annotated[str, StringConstraints(min_length=1)]
-    fps: Annotated[float, Field(gt=0, le=120)] = 5.0  # frames analysed a second, at most
+    substream: Annotated[str, StringConstraints(min_length=1)] | None = None  # the same view, smaller: for analysis
+    sampling: str = "fps:5"  # "keyframes", "fps:N" or "all"
+    fps: Annotated[float, Field(gt=0, le=MOST_FPS)] = 5.0  # short for sampling = "fps:N"; see Sampling.fps
     stall_timeout_s: Annotated[float, Field(ge=0.5, le=300)] = 10.0
+    weight: Annotated[float, Field(ge=0.1, le=100)] | None = None  # of its claim on the detector where time is short
+    max_age_s: Annotated[float, Field(ge=0.1, le=300)] = 5.0  # an older frame says nothing of now, and is not analysed
+    tiles: Annotated[str, StringConstraints(pattern=r"^(auto|[1-8]x[1-8])$")] | None = None  # for small objects
     loop: bool = False  # files, folders: start again at the end
     zones: tuple[ZoneConfig, ...] = ()
     lines: tuple[LineConfig, ...] = ()
+    motion: MotionConfig = MotionConfig()
+    sight: SightConfig = SightConfig()
     row: RowConfig | None = None
     farm: FarmConfig = FarmConfig()
     place: str | None = None  # name of a place in places.geojson; fixed
     gps: str | None = None  # gpsd://HOST[:PORT], an NMEA device, or an NMEA file: where a moving camera is
+
+    @property
+    def share_of_time(self) -> float:
+        """Return the weight: as given, or twice as much for a camera with alarms."""
+        if self.weight is not None:
+            return self.weight
+        return _ALARM_WEIGHT if any(zone.loiter_s for zone in self.zones) else 1.0
 
     @field_validator("gps")
     @classmethod
@@ -125,14 +156,78 @@ class CameraConfig(Section):
         return gps
 
     @model_validator(mode="after")
+    def _rows_see_every_frame(self) -> Self:
+        if self.row is not None and self.motion.gate:
+            raise ValueError("motion.gate and row exclude each other: the count along a row needs every frame")
+        return self
+
+    @model_validator(mode="after")
     def _fixed_or_moving(self) -> Self:
         if self.place is not None and self.gps is not None:
             raise ValueError("place and gps exclude each other: a camera stays where it is, or moves")
         return self
 
-    @field_validator("source")
+    @property
+    def gated(self) -> bool:
+        """Whether the motion gate is used: unless told, where it saves much and misses nothing.
+
+        A camera that moves shows something new all the time, and a recording is there to be analysed whole.
+        """
+        if self.motion.gate is not None:
+            return self.motion.gate
+        return self.live and self.stands
+
+    @property
+    def sighted(self) -> bool:
+        """Whether it is told when the camera cannot see. A recording shows what it shows."""
+        return self.live if self.sight.check is None else self.sight.check
+
+    @property
+    def live(self) -> bool:
+        """Whether its address is that of a camera rather than of a recording."""
+        return self.watched.startswith(("rtsp", "http", "/dev/video"))
+
+    @property
+    def stands(self) -> bool:
+        """Whether it always looks at the same scene."""
+        return self.row is None and self.gps is None
+
+    @property
+    def watched(self) -> str:
+        """The address that is analysed: the sub-stream where there is one."""
+        return self.substream or self.source
+
+    @model_validator(mode="before")
     @classmethod
-    def _known_scheme(cls, source: str) -> str:
+    def _sampling_and_fps_say_the_same(cls, given: Any) -> Any:
+        """Fill in the one that is not given. What is no sampling or no number is left for the fields to refuse."""
+        if not isinstance(given, dict):
+            return given
+        sampling, fps = given.get("sampling"), given.get("fps")
+        if sampling is None:
+            return {**given, "sampling": f"fps:{fps:.12g}"} if isinstance(fps, int | float) and fps > 0 else given
+        try:
+            meant = Sampling.parse(sampling)
+        except (ConfigError, AttributeError):
+            return given
+        if isinstance(fps, int | float) and not isclose(fps, meant.fps):
+            raise ValueError(f"fps = {fps:g} and sampling = {sampling!r} exclude each other; give one of them")
+        return {**given, "fps": meant.fps} if fps is None else given
+
+    @field_validator("sampling")
+    @classmethod
+    def _known_sampling(cls, sampling: str) -> str:
+        try:
+            Sampling.parse(sampling)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return sampling
+
+    @field_validator("source", "substream")
+    @classmethod
+    def _known_scheme(cls, source: str | None) -> str | None:
+        if source is None:
+            return None
         scheme = "" if is_path(source) else source.partition(":")[0]
         if scheme and scheme not in {"rtsp", "rtsps", "http", "https", "file", "sim"}:
             raise ValueError(

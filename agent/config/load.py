@@ -66,6 +66,8 @@ def _explain(problem: ErrorDetails) -> str:
     given = problem["input"]
     shown = public_address(given) if isinstance(given, str) else given
     found = None if isinstance(given, dict | BaseModel) else repr(shown)
+    if kind == "string_pattern_mismatch" and problem["loc"][-1] == "tiles":
+        return f"{field}: found {found}; allowed: auto, or columns and rows from 1x1 to 8x8, as 2x2"
     if kind == "string_pattern_mismatch":
         return f"{field}: found {found}; allowed: {NAME_RULE}"
     if kind == "value_error":
@@ -92,9 +94,11 @@ def _absolute_paths(config: Config, base: Path) -> Config:
 
 
 def _camera_with_absolute_paths(camera: CameraConfig, base: Path) -> CameraConfig:
-    updates = {}
-    if is_path(camera.source):
-        updates["source"] = str(base / camera.source)
+    updates = {
+        name: str(base / address)
+        for name in ("source", "substream")
+        if (address := getattr(camera, name)) is not None and is_path(address)
+    }
     if camera.gps is not None and isinstance(parse_receiver(camera.gps), NmeaPath):
         updates["gps"] = str(base / camera.gps)
     return camera.model_copy(update=updates)

@@ -39,12 +39,19 @@ class StorageConfig(Section):
 
 
 class ModelConfig(Section):
-    """The detector. Without ``path`` the bundled orchard model is used."""
+    """The detector. Without ``name`` and ``path`` the bundled orchard model is used."""
 
+    name: Name | None = None  # of a model that `hedgerow models add` installed
     path: Path | None = None
-    backend: Literal["auto", "openvino", "onnxruntime"] = "auto"
+    backend: Literal["auto", "openvino", "onnxruntime", "ultralytics"] = "auto"
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.25
     threads: Annotated[int, Field(ge=0, le=64)] = 0  # 0: the runtime decides
+
+    @model_validator(mode="after")
+    def _name_or_path(self) -> Self:
+        if self.name is not None and self.path is not None:
+            raise ValueError("name and path exclude each other: a model is installed, or lies somewhere")
+        return self
 
 
 class PageConfig(Section):

@@ -3,5 +3,16 @@
 from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector
 from agent.detection.folder import FolderResult, detect_folder
 from agent.detection.model import ModelInfo
+from agent.detection.tiles import TiledDetector, Tiling
 
-__all__ = ["Backend", "Detector", "FolderResult", "ModelInfo", "bundled_model_path", "detect_folder", "open_detector"]
+__all__ = [
+    "Backend",
+    "Detector",
+    "FolderResult",
+    "ModelInfo",
+    "TiledDetector",
+    "Tiling",
+    "bundled_model_path",
+    "detect_folder",
+    "open_detector",
+]

@@ -3,13 +3,15 @@
 from pathlib import Path
 from typing import Literal, Protocol
 
+from agent.detection.choice import BACKENDS, choose_backend, installed_backends
 from agent.detection.heads import Thresholds
-from agent.detection.model import ModelFile, ModelInfo, read_model_file
+from agent.detection.model import ModelInfo
+from agent.detection.model_file import KIND_NAMES, ModelFile, read_model_file
 from agent.detection.telemetry import forbid_telemetry
 from agent.errors import FatalError
 from agent.types import Detections, Image
 
-Backend = Literal["auto", "openvino", "onnxruntime"]
+Backend = Literal["auto", "openvino", "onnxruntime", "ultralytics"]
 
 _BUNDLED_NAME = "orchard-yolo26n.onnx"
 
@@ -64,16 +66,18 @@ def open_detector(
     max_detections: int = 300,
     nms_iou: float = 0.7,
     threads: int = 0,
+    memory: Path | None = None,
 ) -> Detector:
-    """Load a YOLO model from an ONNX file and run it once, so that the first frame finds it ready.
+    """Load a YOLO model and run it once, so that the first frame finds it ready.
 
     Args:
-        model: The file; None is the bundled model.
-        backend: The runtime; "auto" is OpenVINO.
+        model: An ONNX file, a folder with an OpenVINO model, or weights (.pt); None is the bundled model.
+        backend: The runtime; "auto" is the best for this model on this box, see ``memory``.
         min_score: Only detections that score more; in [0, 1).
         max_detections: At most so many in a frame, the best.
         nms_iou: For models whose head needs NMS: boxes of one class that overlap more are one object; in (0, 1].
         threads: CPU threads; 0 leaves it to the runtime.
+        memory: Folder that remembers what "auto" measured; without it nothing is measured, and the usual winner runs.
 
     Raises:
         FatalError: The model or the runtime cannot be used; the message names the file and says why.
@@ -81,20 +85,44 @@ def open_detector(
     """
     thresholds = Thresholds(min_score=min_score, max_detections=max_detections, nms_iou=nms_iou)
     file = read_model_file(bundled_model_path() if model is None else model)
+    chosen = _choose(file, memory, threads) if backend == "auto" else backend
+    if chosen not in BACKENDS[file.kind]:
+        raise FatalError(
+            f"model {file.path} is an {KIND_NAMES[file.kind]}, which {chosen} cannot run; allowed: auto, "
+            f"{', '.join(BACKENDS[file.kind])}"
+        )
     forbid_telemetry()
-    if backend == "onnxruntime":
-        return _open_onnxruntime(file, thresholds, threads)
-    # Only the runtime that is asked for is loaded, and only after its telemetry is shut out.
-    from agent.detection.openvino_backend import OpenVinoDetector  # noqa: PLC0415 - see the line above
+    return _OPENERS[chosen](file, thresholds, threads)
+
+
+def _choose(file: ModelFile, memory: Path | None, threads: int) -> str:
+    installed = installed_backends(file.kind) or BACKENDS[file.kind]  # where none is, opening it says what to install
+    return installed[0] if memory is None or len(installed) == 1 else choose_backend(file, memory, threads=threads)
+
+
+# Only the runtime that is chosen is imported, and only after its telemetry is shut out.
+
+
+def _open_openvino(file: ModelFile, thresholds: Thresholds, threads: int) -> Detector:
+    from agent.detection.openvino_backend import OpenVinoDetector  # noqa: PLC0415 - see above
 
     return OpenVinoDetector(file, thresholds, threads=threads)
 
 
 def _open_onnxruntime(file: ModelFile, thresholds: Thresholds, threads: int) -> Detector:
     try:
-        from agent.detection.onnxruntime_backend import OnnxRuntimeDetector  # noqa: PLC0415 - an extra, loaded on demand
+        from agent.detection.onnxruntime_backend import OnnxRuntimeDetector  # noqa: PLC0415 - see above
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise FatalError("backend onnxruntime is not installed; pip install 'hedgerow[onnxruntime]'") from None
     return OnnxRuntimeDetector(file, thresholds, threads=threads)
+
+
+def _open_ultralytics(file: ModelFile, thresholds: Thresholds, threads: int) -> Detector:
+    from agent.detection.ultralytics_backend import UltralyticsDetector  # noqa: PLC0415 - see above
+
+    return UltralyticsDetector(file, thresholds, threads=threads)
+
+
+_OPENERS = {"openvino": _open_openvino, "onnxruntime": _open_onnxruntime, "ultralytics": _open_ultralytics}

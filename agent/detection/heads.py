@@ -47,11 +47,20 @@ def decode(output: Output, info: ModelInfo, thresholds: Thresholds, placement: P
     """
     picture = output[0].astype(np.float32, copy=False)
     found = _end2end(picture, thresholds) if info.head == "end2end" else _raw(picture, thresholds)
+    return sound(Detections(placement.to_source(found.boxes), found.scores, found.class_ids), info)
+
+
+def sound(found: Detections, info: ModelInfo) -> Detections:
+    """Leave out boxes without an area or that are not finite.
+
+    Raises:
+        FatalError: The model found a class that it does not name.
+    """
     classes = len(info.class_names)
     nameless = found.class_ids[(found.class_ids < 0) | (found.class_ids >= classes)]
     if nameless.size:
         raise FatalError(f"model {info.path} names {classes} classes but found class {nameless[0]}, counted from 0")
-    boxes = placement.to_source(found.boxes)
+    boxes = found.boxes
     solid = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])  # false for NaN, too
     return Detections(boxes[solid], found.scores[solid], found.class_ids[solid])
 

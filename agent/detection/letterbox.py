@@ -16,6 +16,17 @@ _GREY = 114
 """Value of the border, as in training."""
 
 
+def check_image(image: Image) -> tuple[int, int]:
+    """Return height and width of a frame.
+
+    Raises:
+        ValueError: It is not a (H, W, 3) uint8 image with at least one pixel.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+        raise ValueError(f"expected a (H, W, 3) uint8 BGR image, found {image.shape} {image.dtype}")
+    return image.shape[0], image.shape[1]
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a frame lies in the model's input. Pixels."""
@@ -67,9 +78,7 @@ class Letterbox:
         Raises:
             ValueError: It is not a (H, W, 3) uint8 image with at least one pixel.
         """
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-            raise ValueError(f"expected a (H, W, 3) uint8 BGR image, found {image.shape} {image.dtype}")
-        placement = self._place(image.shape[0], image.shape[1])
+        placement = self._place(*check_image(image))
         rows = slice(placement.top, placement.top + placement.height)
         columns = slice(placement.left, placement.left + placement.width)
         target = self.canvas[0, rows, columns]

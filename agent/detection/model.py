@@ -1,13 +1,12 @@
-"""A YOLO model as a file: read once, and described by what it says of itself."""
+"""What a YOLO model says of itself, checked."""
 
 import ast
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from agent.detection.model_file import ModelFile
 from agent.errors import FatalError
 
 Head = Literal["end2end", "raw"]
@@ -26,65 +25,29 @@ class ModelInfo:
 
     name: str
     path: Path
-    sha256: str  # of the file, hexadecimal
+    sha256: str  # of the file, or of all files of an OpenVINO model; hexadecimal
     class_names: tuple[str, ...]  # by class index
     input_height: int  # pixels
     input_width: int
     head: Head
     backend: str
     stride: int  # pixels
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFile:
-    """An ONNX file in memory, so that the bytes that were hashed are the bytes that run."""
-
-    path: Path
-    data: bytes
-    sha256: str
+    precision: str = "f32"  # what it computes in: f32, f16, bf16 or int8
+    licence: str = ""  # as the file says
 
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an ONNX file made by ultralytics says of itself."""
+    """What a model exported by ultralytics says of itself."""
 
     class_names: tuple[str, ...]
     stride: int
     size: tuple[int, int]  # height, width: for models that leave their input open
-
-
-def read_model_file(path: Path) -> ModelFile:
-    """Read a model.
-
-    Raises:
-        FatalError: The file is missing or cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise FatalError(f"model {path} does not exist") from None
-    except OSError as error:
-        raise FatalError(f"cannot read model {path}: {error.strerror}") from error
-    return ModelFile(path=path, data=data, sha256=hashlib.sha256(data).hexdigest())
-
-
-@contextmanager
-def loading(path: Path, backend: str, errors: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Turn what a runtime raises while it loads a model into one line; the runtimes give their reason last.
-
-    Raises:
-        FatalError: One of ``errors`` was raised inside.
-    """
-    try:
-        yield
-    except errors as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = lines[-1] if lines else type(error).__name__
-        raise FatalError(f"model {path} is not an ONNX model that {backend} can run: {reason}") from None
+    licence: str
 
 
 def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
-    """Check and convert the metadata that ultralytics writes into an ONNX file, where values are Python literals.
+    """Check and convert the metadata that ultralytics writes into an export, where values are Python literals.
 
     Raises:
         FatalError: It is no detection model, or it does not name its classes.
@@ -96,6 +59,7 @@ def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
         class_names=_class_names(path, entries.get("names")),
         stride=_stride(path, entries.get("stride")),
         size=_size(path, entries.get("imgsz")),
+        licence=entries.get("license", ""),
     )
 
 
@@ -115,7 +79,13 @@ def input_size(path: Path, inputs: Sequence[Shape], metadata: Metadata) -> tuple
 
 
 def describe(
-    file: ModelFile, metadata: Metadata, *, size: tuple[int, int], outputs: Sequence[Shape], backend: str
+    file: ModelFile,
+    metadata: Metadata,
+    *,
+    size: tuple[int, int],
+    outputs: Sequence[Shape],
+    backend: str,
+    precision: str,
 ) -> ModelInfo:
     """Put together what is known of a loaded model.
 
@@ -125,6 +95,7 @@ def describe(
         size: Input height and width, pixels.
         outputs: Shape of each output, as seen when it ran.
         backend: Name of the runtime.
+        precision: What it computes in.
 
     Raises:
         FatalError: The outputs are those of no known head.
@@ -139,6 +110,8 @@ def describe(
         head=_recognise_head(file.path, outputs, len(metadata.class_names)),
         backend=backend,
         stride=metadata.stride,
+        precision=precision,
+        licence=metadata.licence,
     )
 
 

@@ -9,7 +9,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as states
 
 from agent.detection.heads import Thresholds, decode
 from agent.detection.letterbox import Letterbox
-from agent.detection.model import Metadata, ModelFile, ModelInfo, Shape, describe, input_size, loading, read_metadata
+from agent.detection.model import Metadata, ModelInfo, Shape, describe, input_size, read_metadata
+from agent.detection.model_file import ModelFile, loading
 from agent.errors import FatalError
 from agent.types import Detections, Image
 
@@ -44,7 +45,7 @@ class OnnxRuntimeDetector:
             FatalError: The model cannot be used; the message says why.
         """
         self._thresholds = thresholds
-        with loading(file.path, BACKEND, _ERRORS):
+        with loading(file, BACKEND, _ERRORS):
             self._session: Any | None = None
             self._session, metadata, size = _load(file, threads)
             self._letterbox = Letterbox(*size)
@@ -53,7 +54,9 @@ class OnnxRuntimeDetector:
             self._blob = np.zeros((1, 3, *size), _element_type(file, node.type))
             outputs = self._session.run(None, {self._input_name: self._blob})  # shows the real output shapes
         shapes = [output.shape for output in outputs]
-        self._info = describe(file, metadata, size=size, outputs=shapes, backend=BACKEND)
+        self._info = describe(
+            file, metadata, size=size, outputs=shapes, backend=BACKEND, precision=_precision(file, node.type)
+        )
 
     @property
     def info(self) -> ModelInfo:
@@ -105,6 +108,13 @@ def _element_type(file: ModelFile, name: str) -> type[np.floating]:
     if name not in _ELEMENT_TYPES:
         raise FatalError(f"model {file.path} takes {name}; allowed: {', '.join(_ELEMENT_TYPES)}")
     return _ELEMENT_TYPES[name]
+
+
+def _precision(file: ModelFile, element: str) -> str:
+    """Tell what it computes in; the session does not say, but names of operators stand as they are in the file."""
+    if b"DequantizeLinear" in file.data:
+        return "int8"
+    return "f16" if element == "tensor(float16)" else "f32"
 
 
 def _shape(shape: list[int | str | None]) -> Shape:

@@ -5,7 +5,8 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from agent.detection.heads import Thresholds, decode
 from agent.detection.letterbox import Letterbox
-from agent.detection.model import Metadata, ModelFile, ModelInfo, Shape, describe, input_size, loading, read_metadata
+from agent.detection.model import Metadata, ModelInfo, Shape, describe, input_size, read_metadata
+from agent.detection.model_file import ModelFile, loading
 from agent.types import Detections, Image
 
 BACKEND = "openvino"
@@ -26,14 +27,16 @@ class OpenVinoDetector:
             FatalError: The model cannot be used; the message says why.
         """
         self._thresholds = thresholds
-        with loading(file.path, BACKEND, (RuntimeError,)):  # the only type that OpenVINO raises
-            model, metadata, size = _load(file)
+        with loading(file, BACKEND, (RuntimeError,)):  # the only type that OpenVINO raises
+            model, metadata, size = load_model(file)
             self._letterbox = Letterbox(*size)
-            self._request: ov.InferRequest | None = _compile(model, threads).create_infer_request()
+            compiled = _compile(model, threads)
+            self._request: ov.InferRequest | None = compiled.create_infer_request()
             self._request.set_input_tensor(ov.Tensor(self._letterbox.canvas, shared_memory=True))
             self._request.infer()  # the first run is slow, and shows the real output shapes
         outputs = [list(tensor.shape) for tensor in self._request.output_tensors]
-        self._info = describe(file, metadata, size=size, outputs=outputs, backend=BACKEND)
+        precision = "int8" if _is_quantised(model) else compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+        self._info = describe(file, metadata, size=size, outputs=outputs, backend=BACKEND, precision=precision)
 
     @property
     def info(self) -> ModelInfo:
@@ -53,14 +56,31 @@ class OpenVinoDetector:
         self._request = None
 
 
-def _load(file: ModelFile) -> tuple[ov.Model, Metadata, tuple[int, int]]:
-    """Read the model, and fix a size that it leaves open."""
-    model = ov.Core().read_model(file.data)
-    entries = model.get_rt_info()["framework"] if model.has_rt_info("framework") else {}
-    metadata = read_metadata(file.path, {key: value.astype(str) for key, value in entries.items()})
+def load_model(file: ModelFile) -> tuple[ov.Model, Metadata, tuple[int, int]]:
+    """Read a model, and fix a size that it leaves open.
+
+    Returns:
+        The model, what it says of itself, and height and width of its input.
+
+    Raises:
+        FatalError: It is no detection model of one image.
+        RuntimeError: OpenVINO cannot read it.
+    """
+    model = ov.Core().read_model(file.data, file.weights)
+    metadata = read_metadata(file.path, file.described or _framework_entries(model))
     size = input_size(file.path, [_shape(node.partial_shape) for node in model.inputs], metadata)
     model.reshape([1, 3, *size])
     return model, metadata, size
+
+
+def _framework_entries(model: ov.Model) -> dict[str, str]:
+    """Return the metadata of the ONNX file that a model was made from, which OpenVINO keeps."""
+    entries = model.get_rt_info()["framework"] if model.has_rt_info("framework") else {}
+    return {key: value.astype(str) for key, value in entries.items()}
+
+
+def _is_quantised(model: ov.Model) -> bool:
+    return any(node.get_type_name() == "FakeQuantize" for node in model.get_ops())
 
 
 def _compile(model: ov.Model, threads: int) -> ov.CompiledModel:

@@ -1,5 +1,6 @@
 """The box's database: schema, migrations, the one writer, retention, integrity."""
 
+from agent.store.checkpoint import Checkpoint
 from agent.store.history import (
     counts_since,
     daily_sums,
@@ -19,6 +20,7 @@ from agent.store.writer import Writer
 
 __all__ = [
     "DATABASE",
+    "Checkpoint",
     "Limits",
     "Recorder",
     "Shedder",

@@ -8,9 +8,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from agent.errors import RetryableError
+from agent.store.checkpoint import Checkpoint
 from agent.store.damage import is_damage
 from agent.store.records import record_event, record_rollups
 from agent.store.writer import Writer, reason_of
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 
 Record = Rollup | MeasureRollup | Event
 
+_NOTE_EVERY_NS = 10 * 10**9  # what a power cut may cost of the open windows
+_NOTED_MOST = 5000  # parts, the newest: a megabyte or two, while the database takes none
+
 
 class Recorder:
     """Collects observations into windows, and hands finished windows and events to the writer.
@@ -28,23 +32,34 @@ class Recorder:
     What the writer refuses or fails to commit is kept and tried again at the next tick, in order; a batch is tried
     again only when its future says that it failed, so nothing is written twice. A record that can never be stored is
     logged and counted, and does not hold up the others. The memory is bounded: beyond ``capacity`` the oldest go, and
-    are counted.
+    are counted. What is not in the database yet is noted in the checkpoint every ten seconds.
     """
 
-    def __init__(self, writer: Writer, *, send: bool, window_s: int = 60, capacity: int = 50_000) -> None:
-        """Start with empty windows.
+    def __init__(
+        self,
+        writer: Writer,
+        *,
+        send: bool,
+        window_s: int = 60,
+        capacity: int = 50_000,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        """Start with empty windows, and with what the last run noted and could not store.
 
         Args:
             writer: The box's writer.
             send: Whether each record is promised to the cloud.
             window_s: Length of a rollup window.
             capacity: Records kept in memory while the database does not take them.
+            checkpoint: Where open windows are noted; None: nowhere.
         """
         self._lock = threading.Lock()
         self._windows = RollupWindows(window_s)
         self._writer = writer
         self._send = send
-        self._waiting: deque[Record] = deque()
+        self._checkpoint = checkpoint
+        self._note_after_ns = 0
+        self._waiting: deque[Record] = deque(checkpoint.take() if checkpoint else ())
         self._capacity = capacity
         self._in_flight: tuple[Future[None], list[Record]] | None = None
         self._failures = 0
@@ -72,18 +87,38 @@ class Recorder:
     def unfinished(self) -> list[Rollup]:
         """Return what is not stored yet, windows still open among it, so that the page need not wait for a minute."""
         with self._lock:
-            waiting = list(self._waiting)
-            if self._in_flight is not None and not _is_stored(self._in_flight[0]):
-                waiting += self._in_flight[1]
-            return [record for record in waiting if isinstance(record, Rollup)] + self._windows.peek()
+            return [part for part in self._unstored() if isinstance(part, Rollup)]
 
     def tick(self, now: Instant) -> None:
         """Move finished windows and events on to the writer; call about once a second."""
         with self._lock:
             self._waiting.extend(self._windows.close(now))
             self._collect(wait_s=0)
+        self._note_open(now)
+        with self._lock:
             self._confess(now)
             self._hand_over(now)
+
+    def _note_open(self, now: Instant) -> None:
+        """Note what a power cut would cost now, if it is time, and nothing is on its way to the database meanwhile."""
+        if self._checkpoint is None or 0 < self._note_after_ns - now.monotonic_ns <= _NOTE_EVERY_NS:
+            return
+        with self._lock:
+            if self._in_flight is not None:
+                return
+            parts = self._unstored()
+        self._note_after_ns = now.monotonic_ns + _NOTE_EVERY_NS
+        try:
+            self._checkpoint.write(parts[-_NOTED_MOST:])
+        except DatabaseError:
+            self._note_after_ns = now.monotonic_ns  # the writer meets the same, and says so
+
+    def _unstored(self) -> list[Rollup | MeasureRollup]:
+        """Return the parts of windows that the database does not have yet."""
+        waiting = list(self._waiting)
+        if self._in_flight is not None and not _is_stored(self._in_flight[0]):
+            waiting += self._in_flight[1]
+        return [record for record in waiting if not isinstance(record, Event)] + self._windows.peek()
 
     def finish(self, now: Instant, *, timeout_s: float = 3.0) -> None:
         """Store everything, unfinished windows too; for the end of the program. Logs what could not be stored."""

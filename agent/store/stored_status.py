@@ -158,16 +158,20 @@ def _where(row: dict[str, Any]) -> str:
 
 
 def _measure_line(measure: dict[str, Any]) -> str:
+    """Say a count as a number, and anything else as the mean of its readings."""
     of = "" if measure["class"] == "*" else f" of {measure['class']}"
-    return (
-        f"last hour  {_where(measure)}: {measure['name']}{of} {measure['total']:g} in all, "
-        f"{measure['mean']:g} on average of {measure['readings']} readings"
-    )
+    where = f"last hour  {_where(measure)}: {measure['name']}{of}"
+    if measure["total"] == measure["readings"]:  # each reading is 1: something was counted
+        return f"{where} {measure['total']:g}"
+    if measure["name"].startswith("row_count"):  # one reading a segment of the row
+        return f"{where} {measure['total']:g} in {measure['readings']} segments"
+    return f"{where} {measure['mean']:g} on average of {measure['readings']} readings"
 
 
 def _count_line(count: dict[str, Any]) -> str:
     what = "all classes" if count["class"] == "*" else count["class"]
+    rate = f", {count['frames'] / count['observed_s']:.1f} a second" if count["observed_s"] else ""
     return (
         f"last hour  {_where(count)}: {count['unique']} {what}, {count['occupancy_mean']:.1f} at once on average, "
-        f"watched {count['observed_s']:.0f} s in {count['frames']} frames"
+        f"watched {count['observed_s']:.0f} s in {count['frames']} frames{rate}"
     )

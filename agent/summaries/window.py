@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from agent.types import ANY, ClassCount, Instant, Measure, MeasureRollup, Observation, Rollup
@@ -56,7 +56,7 @@ class _Part:
     places: Counter[str] = field(default_factory=Counter)  # nanoseconds at each
 
     def add(self, observation: Observation) -> None:
-        self.frames += bool(observation.counts)  # what analyses say at the end of the program has no frame
+        self.frames += bool(observation.counts)  # a blind camera's frame was not seen; the end of the program has none
         for count in observation.counts:
             self.sums.setdefault((count.zone, count.class_name), _Sums()).add(count)
         for measure in observation.measures:
@@ -121,9 +121,9 @@ class RollupWindows:
             self._part(camera, begin_ns, at).observed_ms += self._whole_ms(camera, length_ns)
         self._part(camera, at.utc_ns, at).add(observation)
 
-    def peek(self) -> list[Rollup]:
-        """Return the windows so far that were not given out yet, without their measures."""
-        return [rollup for key in sorted(self._open) for rollup in self._rollups(key)]
+    def peek(self) -> list[Rollup | MeasureRollup]:
+        """Return the windows so far that were not given out yet."""
+        return self._parts(self._open)
 
     def close(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out the windows that ended, or that the wall clock has left behind by stepping back."""
@@ -172,12 +172,16 @@ class RollupWindows:
         return whole_ms
 
     def _give_out(self, keys: list[tuple[int, str]]) -> list[Rollup | MeasureRollup]:
-        rollups: list[Rollup | MeasureRollup] = []
-        for key in sorted(keys):
-            rollups += [*self._rollups(key), *self._measures(key)]
+        parts = self._parts(keys)
         for key in keys:
             del self._open[key]
-        return rollups
+        return parts
+
+    def _parts(self, keys: Iterable[tuple[int, str]]) -> list[Rollup | MeasureRollup]:
+        parts: list[Rollup | MeasureRollup] = []
+        for key in sorted(keys):
+            parts += [*self._rollups(key), *self._measures(key)]
+        return parts
 
     def _rollups(self, key: tuple[int, str]) -> Iterator[Rollup]:
         (start_ns, camera), part = key, self._open[key]

@@ -51,7 +51,7 @@ def cloud_database(folder: Path, kind: str) -> Iterator[str]:
     programs = find_programs()
     if programs is None:
         raise SystemExit("this benchmark needs the PostgreSQL server")
-    server = Postgres(programs, folder / "postgresql", free_port())
+    server = Postgres(programs)
     server.start()
     try:
         yield server.create_database()

@@ -36,8 +36,9 @@ class IngestSession:
         self._ack_window = min(ACK_WINDOW, opened.receive_maximum)
         self._acks_handed: set[int] = set()
         # A group for each channel: rumqttd knows one filter a group, and forgets the others.
-        shared = [topic_filter(channel, share=f"{SHARE}-{channel}") for channel in SHARED]
-        connection.subscribe(*(topic_filter(channel) for channel in TO_ALL), *shared)
+        site, group = settings.site or "+", "-".join(filter(None, (SHARE, settings.site)))
+        shared = [topic_filter(channel, site=site, share=f"{group}-{channel}") for channel in SHARED]
+        connection.subscribe(*(topic_filter(channel, site=site) for channel in TO_ALL), *shared)
 
     def handle(self, event: Event, now_s: float) -> None:
         """Take note of what happened on the connection."""

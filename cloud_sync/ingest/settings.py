@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import BrokerSettings
+from cloud_sync.wire import Box, WireError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +27,17 @@ class IngestSettings:
     # any broker is 0: rumqttd 0.20 crashes when a session with unacknowledged messages of a shared subscription ends.
     session_expiry_s: int = 0
     database_password_file: Path | None = None  # its first line; PostgreSQL alone
+    site: str | None = None  # only its boxes; None: all. Sites may go to databases of their own
     retry_first_s: float = 1.0
     retry_most_s: float = 10.0  # workers stand beside their broker: no link to spare
+
+    def __post_init__(self) -> None:
+        """Refuse what is no site.
+
+        Raises:
+            SyncFatalError: The name would break the subscription.
+        """
+        try:
+            Box(self.site or "any", "any")
+        except WireError as error:
+            raise SyncFatalError(str(error)) from None

@@ -230,6 +230,9 @@ class CameraHealth(BaseModel):
     state: str
     frames: Count
     dropped: Count
+    still: Count = 0
+    late: Count = 0
+    sight: str = ""
     reconnects: Count
 
 

@@ -29,12 +29,62 @@ def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("lines", "sampling", "fps"),
+    [
+        ("", "fps:5", 5),
+        ("fps = 2\n", "fps:2", 2),
+        ('sampling = "fps:0.5"\n', "fps:0.5", 0.5),
+        ('sampling = "all"\n', "all", 25),
+        ('sampling = "keyframes"\n', "keyframes", 0.25),
+        ('sampling = "fps:7.5"\nfps = 7.5\n', "fps:7.5", 7.5),
+    ],
+)
+def test_sampling_in_short_and_in_full(tmp_path: Path, lines: str, sampling: str, fps: float):
+    """``fps = N`` is short for ``sampling = "fps:N"``: either gives both, and what was dumped can be read again."""
+    camera = load(tmp_path, GOOD + lines).cameras[0]
+    assert (camera.sampling, camera.fps) == (sampling, fps)
+    assert type(camera).model_validate(camera.model_dump()) == camera
+
+
+@pytest.mark.parametrize(
+    ("source", "lines", "gated"),
+    [
+        ("rtsp://x/y", "", True),
+        ("/dev/video0", "", True),
+        ("sim:orchard", "", False),
+        ("row.mp4", "", False),
+        ("row.mp4", "motion.gate = true\n", True),
+        ("rtsp://x/y", "motion.gate = false\n", False),
+        ("rtsp://x/y", 'gps = "gpsd://localhost"\n', False),
+        ("rtsp://x/y", "row = {}\n", False),
+    ],
+)
+def test_the_gate_is_used_where_it_is_safe(tmp_path: Path, source: str, lines: str, gated: object):
+    """By default live cameras that stand still are gated; recordings and cameras that move are not."""
+    assert load(tmp_path, GOOD.replace("sim:orchard", source) + lines).cameras[0].gated is gated
+
+
+def test_substream_is_what_is_watched(tmp_path: Path):
+    """Without a sub-stream the camera's source is analysed; with one, that; a relative path of it is the file's."""
+    assert load(tmp_path, GOOD).cameras[0].watched == "sim:orchard"
+    assert load(tmp_path, GOOD + 'substream = "small.mp4"\n').cameras[0].watched == str(tmp_path / "small.mp4")
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         (GOOD + "[page]\nprot = 1\n", r"page\.prot: unknown key"),
         (GOOD.replace("north", "North Row"), r"cameras\.0\.name: found 'North Row'; allowed: lower-case letters"),
         (GOOD + "fps = 0\n", r"cameras\.0\.fps: found 0; input should be greater than 0"),
         (GOOD + 'fps = "fast"\n', r"cameras\.0\.fps: found 'fast'; input should be a valid number"),
+        (GOOD + 'sampling = "5"\n', r"cameras\.0\.sampling: found '5'; allowed: \"keyframes\", \"all\", or \"fps:N\""),
+        (GOOD + 'sampling = "fps:-1"\n', r"cameras\.0\.sampling: found 'fps:-1'; allowed"),
+        (GOOD + 'sampling = "fps:nan"\n', r"cameras\.0\.sampling: found 'fps:nan'; allowed"),
+        (GOOD + "sampling = 5\n", r"cameras\.0\.sampling: found 5; input should be a valid string"),
+        (GOOD + 'sampling = "all"\nfps = "fast"\n', r"cameras\.0\.fps: found 'fast'; input should be a valid number"),
+        (GOOD + 'sampling = "all"\nfps = 5\n', r"cameras\.0: fps = 5 and sampling = 'all' exclude each other"),
+        (GOOD + "row = {}\nmotion.gate = true\n", r"cameras\.0: motion.gate and row exclude each other"),
+        (GOOD + 'substream = "ftp://x/y"\n', r"cameras\.0\.substream: found 'ftp://x/y'; scheme 'ftp'"),
         (
             GOOD.replace("sim:orchard", "ftp://x/y"),
             r"cameras\.0\.source: found 'ftp://x/y'; scheme 'ftp' is not known; allowed",
@@ -58,8 +108,11 @@ def test_smallest_configuration_has_sensible_defaults(tmp_path: Path):
         (GOOD + '[sync]\ncert_file = "a"\n', r"sync: cert_file and key_file belong together"),
         (
             GOOD + "[model]\nbackend = 'tpu'\n",
-            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino' or 'onnxruntime'",
+            r"model\.backend: found 'tpu'; input should be 'auto', 'openvino', 'onnxruntime' or 'ultralytics'",
         ),
+        (GOOD + 'tiles = "2by2"\n', r"cameras\.0\.tiles: found '2by2'; allowed: auto, or columns and rows"),
+        (GOOD + "weight = 0\n", r"cameras\.0\.weight: found 0; input should be greater than or equal to 0\.1"),
+        (GOOD + "[model]\nname = 'a'\npath = 'b'\n", r"model: name and path exclude each other"),
         ("[box\n", r"is not valid TOML: .*line 1"),
     ],
 )
@@ -138,3 +191,12 @@ def test_example_file_shows_every_key_with_its_default(tmp_path: Path):
         assert shown == set(section.model_fields), name
     defaults = re.sub(r"^# ([a-z_]+ = )(?!.*# example)", r"\1", text, flags=re.MULTILINE)
     assert load(tmp_path, defaults.replace("192.0.2.10", "192.0.2.10")) == load(tmp_path, text)
+
+
+def test_cameras_with_alarms_weigh_more(tmp_path: Path):
+    """Where time is short a camera with an alarm gets twice the share, unless its weight is given."""
+    zone = '[[cameras.zones]]\nname = "yard"\npolygon = [[0, 0], [1, 0], [1, 1]]\n'
+    assert load(tmp_path, GOOD).cameras[0].share_of_time == 1
+    assert load(tmp_path, GOOD + zone).cameras[0].share_of_time == 1
+    assert load(tmp_path, GOOD + zone + "loiter_s = 60\n").cameras[0].share_of_time == 2
+    assert load(tmp_path, GOOD + "weight = 5\n" + zone + "loiter_s = 60\n").cameras[0].share_of_time == 5

@@ -45,14 +45,14 @@ def walk(seed: int, *, frames: int = 240, width: int = 640, height: int = 360) -
         truth = orchard.truth(step)
         seen.update(truth.ids[truth.visible >= VISIBLE].tolist())
         at = Instant(0, number * 10**9 // FPS, 1)
-        tracks = tracker.update(degraded(truth, rng, width, height), at)
-        track_ids += int(tracks.fresh.sum())
-        findings.append(row.observe(Frame("walk", number, at, orchard.frame(step)), tracks, observed_ns=10**9 // FPS))
+        detections = degraded(truth, rng, width, height)
+        track_ids += int(tracker.update(detections, at).fresh.sum())
+        findings.append(row.observe(Frame("walk", number, at, orchard.frame(step)), detections))
     findings.append(row.finish(Instant(0, frames * 10**9 // FPS, 1)))
     reports = [event.data for found in findings for event in found.events if event.data["class"] == ANY]
     return Walked(
         truth=sum(times >= SEEN_FRAMES for times in seen.values()),
-        counted=sum(len(found.measures) for found in findings),
+        counted=sum(measure.name == "row_fruit" for found in findings for measure in found.measures),
         track_ids=track_ids,
         reported=sum(int(report["found"]) for report in reports),
         length_px=sum(int(report["length_px"]) for report in reports),

@@ -10,7 +10,7 @@ from agent.analytics.row import BUNDLED, PassRecord
 def test_band_of_a_hand_worked_case():
     """48 found at 0.8 for each fruit are 60; a standard deviation is sqrt(0.6 * 60) = 6; 1.645 of it go each way."""
     band = PassRecord(found_share=0.8, spread=0.6).band(48)
-    assert band.count == pytest.approx(60)
+    assert (band.count, band.variance) == pytest.approx((60, 36))
     assert (band.low, band.high) == pytest.approx((60 - 9.87, 60 + 9.87))
 
 

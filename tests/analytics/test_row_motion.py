@@ -57,6 +57,14 @@ def test_boxes_tell_the_shift_where_corners_cannot():
     assert (shift.right_px, shift.down_px) == pytest.approx((-25, 4))
 
 
+def test_boxes_that_agree_by_chance_hide_no_cut():
+    """In another scene some boxes are always so far from some of the old ones; the picture decides."""
+    motion = CameraMotion()
+    boxes = np.array([[x, y, x + 60, y + 60] for x, y in ((100, 50), (400, 300), (700, 90))], np.float32)
+    motion.moved(window(scenery(1), 0, 0), boxes)
+    assert motion.moved(window(scenery(2), 0, 0), boxes - 30).cut
+
+
 def test_most_of_the_picture_wins():
     """Something that moves before the camera does not move the camera."""
     wide, motion = scenery(1), CameraMotion()

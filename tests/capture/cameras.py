@@ -13,23 +13,26 @@ from pathlib import Path
 import av
 import numpy as np
 
-from agent.capture import Backoff, FrameSlot, Grabber
+from agent.capture import Backoff, Decoders, FrameSlot, Grabber
 from agent.clock import Clock, SystemClock
 from agent.config import CameraConfig
-from agent.types import CameraState, CameraStatus, Frame
+from agent.motion import MotionGate
+from agent.types import CameraState, CameraStatus, Event, Frame
 
 STEP = 4
 """Grey levels from one frame of a test video to the next: a frame tells its own number."""
 
 
-def make_video(path: Path, *, frames: int = 45, fps: int = 15, width: int = 160, height: int = 120) -> Path:
-    """Write an H.264 video, a key frame each third of a second; frame i is grey of level 16 + STEP * (i mod 50)."""
+def make_video(
+    path: Path, *, frames: int = 45, fps: int = 15, width: int = 160, height: int = 120, step: int = STEP
+) -> Path:
+    """Write an H.264 video, a key frame each third of a second; frame i is grey of level 16 + step * (i mod 50)."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"tune": "zerolatency", "preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.gop_size = max(1, fps // 3)
         for i in range(frames):
-            image = np.full((height, width, 3), 16 + STEP * (i % 50), np.uint8)
+            image = np.full((height, width, 3), 16 + step * (i % 50), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
         container.mux(stream.encode())
     return path
@@ -58,6 +61,7 @@ class Watched:
     stop: threading.Event
     states: list[CameraStatus]
     beats: list[float]
+    events: list[Event]
 
     def seen(self, state: CameraState) -> bool:
         return any(status.state is state for status in self.states)
@@ -68,19 +72,25 @@ class Watcher:
     """Starts grabbers, and ends them after the test."""
 
     running: list[Watched] = field(default_factory=list)
+    decoders: Decoders = field(default_factory=Decoders)
 
-    def __call__(self, source: str, clock: Clock | None = None, **settings: object) -> Watched:
+    def __call__(
+        self, source: str, clock: Clock | None = None, gate: MotionGate | None = None, **settings: object
+    ) -> Watched:
         camera = CameraConfig.model_validate({"name": "cam", "source": source, "stall_timeout_s": 1.0, **settings})
-        slot, states, beats, stop = FrameSlot(), [], [], threading.Event()
+        slot, states, beats, events, stop = FrameSlot(), [], [], [], threading.Event()
         grabber = Grabber(
             camera,
             slot,
             clock or SystemClock(),
             on_state=lambda _name, status: states.append(status),
+            on_event=events.append,
+            gate=gate,
+            decoders=self.decoders,
             backoff=Backoff(first_s=0.05, most_s=0.15, healthy_s=0.5),
         )
         thread = threading.Thread(target=grabber.run, args=(stop, lambda: beats.append(time.monotonic())), daemon=True)
-        watched = Watched(grabber, slot, thread, stop, states, beats)
+        watched = Watched(grabber, slot, thread, stop, states, beats, events)
         self.running.append(watched)
         thread.start()
         return watched

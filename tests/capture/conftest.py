@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.capture import Decoders
 from tests.capture.cameras import RtspServer, Watcher, make_video, ports
 
 
@@ -12,6 +13,14 @@ from tests.capture.cameras import RtspServer, Watcher, make_video, ports
 def video(tmp_path: Path) -> Path:
     """Three seconds at 15 frames a second."""
     return make_video(tmp_path / "video.mp4")
+
+
+@pytest.fixture
+def decoders() -> Iterator[Decoders]:
+    """Decoder processes for several sources of a test."""
+    decoders = Decoders()
+    yield decoders
+    decoders.close()
 
 
 @pytest.fixture
@@ -24,6 +33,7 @@ def watch() -> Iterator[Watcher]:
     for watched in watcher.running:
         watched.thread.join(10)
         assert not watched.thread.is_alive(), "the grabber did not end"
+    watcher.decoders.close()
 
 
 @pytest.fixture

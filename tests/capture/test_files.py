@@ -147,6 +147,15 @@ def test_unreadable_files(
     assert capfd.readouterr() == ("", "")
 
 
+def test_an_unknown_codec(tmp_path: Path) -> None:
+    """A video whose codec nobody here knows is told as such: the data may well be right."""
+    path = make_video(tmp_path / "video.mkv")
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_SECRET/CODEC1"))
+    with pytest.raises(SourceError) as caught:
+        frames_of(path)
+    assert caught.value.state is CameraState.UNSUPPORTED
+
+
 def test_absent_device(watch: Watcher) -> None:
     """A V4L2 device that is not plugged in is unreachable."""
     cam = watch("/dev/video77")
@@ -237,4 +246,4 @@ def test_file_url(video: Path) -> None:
 def test_bad_addresses() -> None:
     """The address of a simulated scene that does not exist is refused before anything is opened."""
     with pytest.raises(ConfigError, match="sim:orchard"):
-        create_source(camera("sim:desert"), SystemClock())
+        create_source(camera("sim:desert"))

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent.capture import Backoff, FrameSlot, Grabber
-from agent.clock import SystemClock
+from agent.capture import Backoff, Decoders, FrameSlot, Grabber
+from agent.clock import ManualClock, SystemClock
 from agent.config import CameraConfig
 from agent.errors import ConfigError
 from agent.types import CameraState, CameraStatus, Frame
@@ -33,6 +34,42 @@ def test_slot_keeps_the_newest() -> None:
     slot.put(frame(5))
     assert slot.take(1).index == 5
     assert slot.dropped == 4
+
+
+def test_slot_never_hides_a_look() -> None:
+    """A still frame that replaces one that was to be looked at is to be looked at; one that replaces none is not."""
+    slot = FrameSlot()
+    slot.put(frame(0))
+    slot.put(replace(frame(1), still=True))
+    slot.put(replace(frame(2), still=True))
+    taken = slot.take(1)
+    assert (taken.index, taken.still) == (2, False)
+    slot.put(replace(frame(3), still=True))
+    assert slot.take(1).still
+
+
+def test_slot_never_gives_what_is_too_old() -> None:
+    """A frame that waited for longer than ``max_age_s`` is counted and not handed out; the next one is."""
+    clock = ManualClock()
+    slot = FrameSlot(clock=clock, max_age_s=5)
+    for index, waited_s in enumerate((4.9, 5.1, 0)):
+        slot.put(replace(frame(index), captured=clock.now()))
+        clock.advance(waited_s)
+        taken = slot.take(0)
+        assert (taken is None) == (waited_s > 5)
+    assert (slot.late, slot.dropped) == (1, 0)
+
+
+def test_still_frame_after_a_lost_change_is_looked_at() -> None:
+    """Where what was new grew too old to be handed out, the still frame after it is the first to show it."""
+    clock = ManualClock()
+    slot = FrameSlot(clock=clock, max_age_s=5)
+    slot.put(replace(frame(0), captured=clock.now()))
+    clock.advance(6)
+    assert slot.take(0) is None
+    for index, still in ((1, False), (2, True)):
+        slot.put(replace(frame(index), captured=clock.now(), still=True))
+        assert slot.take(0).still is still
 
 
 def test_slot_wakes_its_reader() -> None:
@@ -81,18 +118,25 @@ def test_one_report_per_transition(watch: Watcher, free_port: int) -> None:
     """A camera that stays away is reported once, however often it is tried."""
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
     wait_for(lambda: len(cam.beats) > 14)
-    assert [status.state for status in cam.states] == [CameraState.UNREACHABLE]
+    assert [status.state for status in cam.states] == [CameraState.REFUSED]
     assert cam.grabber.status().since == cam.states[0].since
 
 
 def test_away_costs_no_memory(watch: Watcher, free_port: int) -> None:
-    """A camera that is away for many attempts leaves no sockets, threads or frames behind."""
-    before = threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    """A camera that is away for many attempts leaves no sockets, threads or frames behind, here or in the decoder."""
+
+    def held(pid: int | str) -> list[int]:
+        return [len(list(Path(f"/proc/{pid}/{kind}").iterdir())) for kind in ("fd", "task")]
+
+    before = held("self")
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
     wait_for(lambda: len(cam.beats) > 14)
     cam.stop.set()
     cam.thread.join(5)
-    assert (threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))) == before
+    wait_for(lambda: held(watch.decoders.processes()["*"])[1] == 1)
+    assert held(watch.decoders.processes()["*"])[0] < 10
+    watch.decoders.close()
+    assert held("self") == before
     assert cam.slot.take(0) is None
 
 
@@ -126,7 +170,7 @@ def test_wrong_address_is_refused_at_once() -> None:
     head=st.sampled_from([b"", b"\x00\x00\x00\x18ftypmp42", b"RIFF", b"\x1aE\xdf\xa3"]),
 )
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes_leave_run_alive(tmp_path: Path, content: bytes, head: bytes) -> None:
+def test_any_bytes_leave_run_alive(tmp_path: Path, decoders: Decoders, content: bytes, head: bytes) -> None:
     """Whatever bytes a file holds, ``run`` does not raise: it ends, or fails and waits."""
     path = tmp_path / "any.mp4"
     path.write_bytes(head + content)
@@ -136,7 +180,9 @@ def test_any_bytes_leave_run_alive(tmp_path: Path, content: bytes, head: bytes) 
         states.append(status.state)
         stop.set()
 
-    grabber = Grabber(CameraConfig(name="cam", source=str(path)), FrameSlot(), SystemClock(), on_state=note)
+    grabber = Grabber(
+        CameraConfig(name="cam", source=str(path)), FrameSlot(), SystemClock(), on_state=note, decoders=decoders
+    )
     grabber.run(stop)
     assert states
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from agent.capture import replay
 from agent.clock import ManualClock
@@ -41,6 +42,24 @@ class Mjpeg(BaseHTTPRequestHandler):
             while True:
                 self.wfile.write(head + jpeg + b"\r\n")
                 time.sleep(0.05)
+        except OSError:
+            return
+
+    def log_message(self, *_args: object) -> None:
+        """Say nothing."""
+
+
+class Garbage(BaseHTTPRequestHandler):
+    """Sends random bytes for ever, and calls them video."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "video/h264")
+        self.end_headers()
+        rng = np.random.default_rng(1)
+        try:
+            while True:
+                self.wfile.write(rng.bytes(20_000))
         except OSError:
             return
 
@@ -93,3 +112,15 @@ def test_missing_page(tmp_path: Path, watch: Watcher) -> None:
         wait_for(lambda: bool(cam.states))
         assert cam.states[0].state is CameraState.FAILED
         assert "404" in cam.states[0].detail
+
+
+@pytest.mark.parametrize("name", ["x.h264", "x.mp4"])
+def test_a_decoder_fed_garbage(watch: Watcher, name: str) -> None:
+    """A camera that sends random bytes for ever shows nothing, is told so and tried again; its decoder lives."""
+    with served(Garbage) as url:
+        cam = watch(f"{url}/{name}", stall_timeout_s=0.5)
+        wait_for(lambda: sum(cam.grabber.status().failures.values()) >= 2, 30)
+        cam.stop.set()
+        cam.thread.join(10)
+    assert watch.decoders.lost == 0
+    assert cam.grabber.status().frames_captured == 0

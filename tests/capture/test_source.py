@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.capture import create_source
-from agent.clock import SystemClock
 from agent.config import CameraConfig, public_address
 from tests.capture.cameras import make_video
 
@@ -29,7 +28,7 @@ def source_settings(request, tmp_path: Path) -> dict[str, object]:
 
 def test_contract(source_settings: dict[str, object]) -> None:
     """Every recording numbers its pictures from 0, dates them ever later, and begins anew after close and open."""
-    source = create_source(CameraConfig.model_validate({"name": "cam", **source_settings}), SystemClock())
+    source = create_source(CameraConfig.model_validate({"name": "cam", **source_settings}))
     source.close()
     first_round: list[np.ndarray] = []
     for _ in range(2):

@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.capture.timeline import Arrivals, Playback, Sampler
+from agent.capture.timeline import Arrivals, Playback
+from agent.sampling import Sampler
 from agent.types import Instant
 
 SECOND = 1_000_000_000

@@ -96,3 +96,74 @@ def test_what_is_configured_reaches_the_cloud(tmp_path: Path, mosquitto, start):
     counted = [json.loads(data) for (data,) in rows(cloud, "SELECT data FROM event WHERE kind = 'row-count'")]
     assert {"*", "apple"} <= {piece["class"] for piece in counted}
     assert all(piece["low"] <= piece["count"] <= piece["high"] for piece in counted)
+
+
+def totals(database: Path) -> dict[tuple, tuple]:
+    """Every row of both tables by key, without the revision; the value is all that it says."""
+    columns = "window_start_s, camera, zone, class_name"
+    counts = rows(database, f"SELECT {columns}, '', unique_tracks, presence, frames, observed_ms FROM rollup")
+    readings = rows(database, f"SELECT {columns}, name, readings, total FROM measure")
+    return {row[:5]: row[5:] for row in [*counts, *readings]}
+
+
+def test_counts_survive_kill_and_another_configuration(tmp_path: Path, start):
+    """After ``kill -9`` and a start with other zones and lines, each count that was committed is there as it was, no
+    window holds more time than it is long, and counting goes on under the old names and the new.
+    """
+    box, path = tmp_path / "data" / "hedgerow.db", configuration(tmp_path, "mqtt://127.0.0.1:1")
+    agent = start("run", "--config", path, name="agent-1")
+
+    def crossed(line: str) -> float:
+        query = f"SELECT coalesce(sum(total), 0) FROM measure WHERE zone = '{line}' AND class_name = '*'"
+        return rows(box, query)[0][0] if box.exists() and rows(box, query) else 0.0
+
+    eventually(lambda: crossed("post") >= 5, 60, agent.said)
+    agent.kill()
+    before, counted = totals(box), crossed("post")
+
+    text = path.read_text(encoding="utf-8")
+    more = '[[cameras.lines]]\n        name = "other"\n        points = [[0.6, 0.0], [0.6, 1.0]]\n        [cameras.row]'
+    path.write_text(text.replace("[cameras.row]", more, 1).replace("[0.2, 0.0], [0.8", "[0.1, 0.0], [0.8"))
+    agent = start("run", "--config", path, name="agent-2")
+    eventually(lambda: crossed("other") >= 3 and crossed("post") > counted, 60, agent.said)
+    assert agent.end() == 0
+
+    after = totals(box)
+    assert {key: after.get(key) for key in before if key[0] < max(before)[0]} == {
+        key: value for key, value in before.items() if key[0] < max(before)[0]
+    }
+    newest = {key: value for key, value in before.items() if key[0] == max(before)[0]}
+    assert all(now >= then for key, value in newest.items() for now, then in zip(after[key], value, strict=True))
+    observed = [value[3] for key, value in after.items() if key[2:5] == ("*", "*", "")]
+    assert max(observed) <= 2000
+    later = sum(value[1] for key, value in after.items() if key[2] == "post" and key[3] == "*" and key not in before)
+    assert crossed("post") >= counted + later > counted
+
+
+def test_open_window_survives_kill(tmp_path: Path, start):
+    """What a box has counted in a window that is still open is stored after ``kill -9`` and a start, once: all that was
+    noted up to ten seconds before, and the same after one more start.
+    """
+    box, note = tmp_path / "data" / "hedgerow.db", tmp_path / "data" / "open-windows.json"
+    path = configuration(tmp_path, "mqtt://127.0.0.1:1")
+    path.write_text(path.read_text(encoding="utf-8").replace("rollup_s = 2", "rollup_s = 3600"), encoding="utf-8")
+
+    def noted() -> dict[tuple, tuple]:
+        content = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {"rollups": [], "measures": []}
+        key = ("window_start_s", "camera", "zone", "class_name")
+        counts = {(*(row[k] for k in key), ""): (row["unique"], row["presence"]) for row in content["rollups"]}
+        readings = {(*(m[k] for k in key), m["name"]): (m["count"], m["total"]) for m in content["measures"]}
+        return {**counts, **readings}
+
+    agent = start("run", "--config", path, name="agent-1")
+    eventually(lambda: {"crossed_in", "crossed_out"} & {key[4] for key in noted()}, 60, agent.said)
+    agent.kill()
+    before = noted()
+    path.write_text(path.read_text(encoding="utf-8").replace("sim:orchard?seed=1&speed=150", "rtsp://127.0.0.1:1/x"))
+    for run in ("agent-2", "agent-3"):
+        agent = start("run", "--config", path, name=run)
+        agent.wait_for_word("agent_ready")
+        eventually(lambda: totals(box), 10, agent.said)
+        assert agent.end() == 0
+        after = totals(box)
+        assert {key: after[key][:2] for key in before} == before

@@ -224,6 +224,15 @@ def test_detect_writes_coco_results(tmp_path: Path, pictures: Path):
     assert (result.returncode, "broken.jpg" in result.stderr) == (1, True)
 
 
+def test_replay_asks_the_questions_of_a_camera(tmp_path: Path, video: Path):
+    """Of a configuration with two cameras one must be named; what it does not have is one clear line."""
+    path = configuration(tmp_path, cameras={"north": "sim:orchard", "south": "sim:orchard"})
+    assert_one_clear_line(hedgerow("replay", video, "--config", path), "north, south")
+    assert_one_clear_line(hedgerow("replay", video, "--config", path, "--camera", "west"), "north, south")
+    assert_one_clear_line(hedgerow("replay", video, "--camera", "north"), "--config")
+    assert hedgerow("replay", video, "--config", path, "--camera", "south").returncode == 0
+
+
 def test_replay_tells_frames_and_seconds(video: Path):
     """Replay reports the whole file as JSON, and nothing else on standard output."""
     result = hedgerow("replay", video, "--json")

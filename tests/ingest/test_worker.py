@@ -12,7 +12,7 @@ import pytest
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.ingest import IngestSettings, run_ingest, schema
 from cloud_sync.mqtt import BrokerSettings
-from cloud_sync.wire import AckMessage, Channel, EventMessage
+from cloud_sync.wire import AckMessage, Box, Channel, EventMessage
 from tests.faults.brokers import Broker, Mosquitto
 from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings, utc_ms
 from tests.faults.listener import Listener
@@ -55,6 +55,29 @@ def test_poison_is_set_aside_and_acknowledged_to_the_broker(broker: Broker, clou
     cloud.start(broker.url)
     time.sleep(0.3)
     assert {row.times for row in cloud.rows(schema.quarantine)} == {1}
+
+
+def test_a_worker_of_one_site_leaves_the_others_alone(
+    broker: Broker, cloud: CloudEnd, cloud_at: Callable[[str], CloudEnd], tmp_path: Path
+) -> None:
+    """Sites can go to databases of their own: a worker of one stores its boxes alone, and says so to these alone."""
+    hill = cloud_at(f"sqlite:///{tmp_path / 'hill.db'}")
+    hill.start(broker.url, client_id="hill-worker", site="hill")
+    cloud.start(broker.url, client_id="orchard-worker", site=BOX.site)
+    other = Box("hill", BOX.device)
+    stream = "f" * 32
+    with Listener(broker.url, ACK, other.topic(Channel.ACK)) as boxes:
+        boxes.publish(BOX.topic(Channel.EVENT), event(1))
+        boxes.publish(other.topic(Channel.EVENT), event(1).model_copy(update={"stream": stream}))
+        eventually(lambda: {ack.stream for ack in boxes.messages(Channel.ACK)} == {STREAM, stream})
+    assert [row.site for row in cloud.rows(schema.event)] == [BOX.site]
+    assert [row.site for row in hill.rows(schema.event)] == ["hill"]
+
+
+def test_a_site_that_would_break_the_subscription_is_refused() -> None:
+    """A name with a wildcard or a slash ends the command with one line."""
+    with pytest.raises(SyncFatalError, match="no site"):
+        IngestSettings(BrokerSettings("mqtt://h"), "sqlite:///x.db", site="+/#")
 
 
 def test_nothing_is_acknowledged_before_it_is_durable(broker: Broker, cloud: CloudEnd, tmp_path: Path) -> None:

@@ -167,3 +167,16 @@ def test_the_raw_head_runs_on_openvino(raw_model, some_images, tmp_path):
         counts[backend] = sum(entry["score"] > 0.5 for entry in results)
     assert counts["onnxruntime"] > 50
     assert counts["openvino"] == pytest.approx(counts["onnxruntime"], rel=0.05)
+
+
+def test_weights_give_the_boxes_of_ultralytics(ultralytics, shared_data, some_images, tmp_path):
+    """The ultralytics backend gives the boxes and scores of ultralytics' own predict with the same weights."""
+    weights = shared_data.parent / "models" / "orchard-yolo26n.pt"
+    if not weights.is_file():
+        pytest.skip("the weights orchard-yolo26n.pt are absent beside the orchard data")
+    out = tmp_path / "reference.json"
+    ultralytics("predict", str(weights), str(some_images), str(out), str(LOWEST_SCORE), "0")
+    theirs = by_image(json.loads(out.read_text(encoding="utf-8")))
+    ours = by_image(run_folder(weights, "ultralytics", some_images, tmp_path / "ours.json"))
+    assert sum(len(rows) for rows in theirs.values()) > 1000
+    assert count_strays(ours, theirs) == 0

@@ -1,7 +1,8 @@
 """The reference of the parity tests, in a process of its own: ultralytics brings torch, which the daemon never loads.
 
 ``export WEIGHTS [KEY=VALUE ...]`` prints the path of the ONNX file that it made beside the weights.
-``predict MODEL FOLDER OUT SCORE`` writes what ultralytics finds in the images of a folder as COCO results.
+``predict MODEL FOLDER OUT SCORE [SIDE]`` writes what ultralytics finds in the images of a folder as COCO results, at
+SIDE pixels (640; 0 leaves it to the model).
 """
 
 import ast
@@ -31,14 +32,15 @@ def export(weights: str, *options: str) -> None:
     print(YOLO(weights).export(format="onnx", imgsz=640, simplify=False, device="cpu", **chosen))
 
 
-def predict(model: str, folder: str, out: str, score: str) -> None:
+def predict(model: str, folder: str, out: str, score: str, side: str = "640") -> None:
     """Predict image by image with the defaults of ``predict``, 300 boxes at most."""
     lend_nms()
+    size = {"imgsz": int(side)} if int(side) else {}
     yolo = YOLO(model, task="detect")
     results = []
     for index, path in enumerate(sorted(Path(folder).iterdir())):
         image = cv2.imread(str(path))
-        (found,) = yolo.predict(image, conf=float(score), imgsz=640, max_det=300, device="cpu", verbose=False)
+        (found,) = yolo.predict(image, conf=float(score), max_det=300, device="cpu", verbose=False, **size)
         for box, confidence, category in zip(
             found.boxes.xyxy.tolist(), found.boxes.conf.tolist(), found.boxes.cls.tolist(), strict=True
         ):

@@ -8,12 +8,14 @@ import cv2
 import pytest
 from structlog.testing import capture_logs
 
-from agent.analysis import AnalysisLoop
+from agent.analysis import AnalysisLoop, Feed
 from agent.analytics import Presence
 from agent.capture import FrameSlot
+from agent.clock import ManualClock
 from agent.errors import RejectedError
 from agent.pipeline import CameraPipeline, Step
 from agent.tracking import ByteTrack, TrackerParams
+from agent.turns import Share
 from tests.pipeline.scripted import ScriptedDetector, frame_of
 
 WAIT_S = 5.0
@@ -28,10 +30,13 @@ class Running:
         self.beats = 0
         self.gate = threading.Event()  # closed, it holds the loop inside of on_step
         self.gate.set()
-        self.slots = {camera: FrameSlot(arrived) for camera in cameras}
+        self.clock = ManualClock()
+        self.slots = {camera: FrameSlot(arrived, clock=self.clock, max_age_s=3.0) for camera in cameras}
         detector = detector or ScriptedDetector()
-        feeds = [(slot, self._pipeline(camera, detector)) for camera, slot in self.slots.items()]
-        self.loop = AnalysisLoop(feeds, arrived, self._note)
+        feeds = [
+            Feed(slot, self._pipeline(camera, detector), Share(camera, fps=10)) for camera, slot in self.slots.items()
+        ]
+        self.loop = AnalysisLoop(feeds, arrived, self._note, clock=self.clock)
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.loop.run, args=(self.stop, self._beat))
 
@@ -139,3 +144,26 @@ def test_idle_loop_beats_and_stops():
         running.stop.set()
         running.thread.join(WAIT_S)
     assert time.monotonic() - started < 1
+
+
+def test_a_frame_that_waited_too_long_is_passed_over():
+    """A picture older than the camera's limit when its turn comes is counted and not analysed; the next one is."""
+    with Running("a") as running:
+        running.clock.advance(3.5)
+        running.put("a", 0)  # taken at 0 s: the limit is 3 s
+        running.wait_until(lambda: running.slots["a"].late == 1)
+        running.put("a", 30)
+        running.wait_until(lambda: running.loop.analysed["a"] == 1)
+    assert running.seen == [("a", 30)]
+    assert running.loop.rejected == {"a": 0}
+
+
+def test_service_tells_what_is_granted():
+    """Where time suffices every camera is granted what it wants, and its cost is known after a picture."""
+    with Running("a", "b") as running:
+        running.put("a", 0)
+        running.wait_until(lambda: running.loop.analysed["a"] == 1)
+        running.wait_until(lambda: running.loop.service()["a"].cost_ms is not None)
+        service = running.loop.service()
+    assert (service["a"].wanted_fps, service["a"].granted_fps) == (10, 10)
+    assert service["b"].cost_ms is None

@@ -39,6 +39,7 @@ def test_steps_fit_together(detector, frames):
     assert sum(len(step.tracks) for step in steps) > 200
     assert {step.frame.index for step in steps} == set(range(2 * FPS))
     for step in steps:
+        assert step.detections.boxes.dtype == step.tracks.boxes.dtype == np.float32
         given = {tuple(box) for box in step.detections.boxes.tolist()}
         assert {tuple(box) for box in step.tracks.boxes.tolist()} <= given
         everything = step.observation.counts[0]

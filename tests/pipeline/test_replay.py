@@ -6,6 +6,7 @@ import av
 import pytest
 
 from agent.capture import SourceError
+from agent.config import CameraConfig
 from agent.detection import open_detector
 from agent.errors import RejectedError
 from agent.replay import replay
@@ -70,13 +71,46 @@ def test_result_is_json(result):
     back = json.loads(json.dumps(result.as_dict()))
     assert back["unique"] == result.unique
     assert back["rollups"][0]["class_name"] == ANY
-    assert set(back) == {"video", "model", "backend", "frames", "seconds", "wall_s", "unique", "rollups"}
+    assert set(back) == {
+        "video",
+        "model",
+        "backend",
+        "frames",
+        "seconds",
+        "wall_s",
+        "unique",
+        "rollups",
+        "measures",
+        "events",
+    }
 
 
 def test_summary_names_what_was_found(result):
     """The lines for a person name the classes that were found, and no others."""
     assert f"apple {result.unique['apple']:6d}" in result.summary()
     assert "cherry" not in result.summary()
+
+
+def test_questions_of_a_camera_are_answered(clip, detector):
+    """Zones, lines, the row and the farm's measures of a configuration are taken of a recording, ends included."""
+    camera = CameraConfig(
+        name="pan",
+        source="sim:orchard",
+        zones=({"name": "left", "polygon": [[0, 0], [0.5, 0], [0.5, 1], [0, 1]]},),
+        lines=({"name": "post", "points": [[0.5, 0], [0.5, 1]]},),
+        row={},
+        farm={"canopy": True},
+    )
+    result = replay(clip, detector, confidence=0.25, camera=camera)
+    assert {row.zone for row in result.rollups} == {ANY, "left"}
+    total = {(m.zone, m.class_name, m.name): m.total for m in result.measures}
+    assert total["post", ANY, "crossed_in"] > 5
+    report = next(event.data for event in result.events if event.kind == "row-count" and event.data["class"] == ANY)
+    assert report["low"] <= TRUE_FRUIT <= report["high"]
+    assert total[ANY, "apple", "row_fruit"] <= report["found"]
+    assert "row-count: segment 1, class *" in result.summary()
+    assert f"apple: row_fruit  {total[ANY, 'apple', 'row_fruit']:g}" in result.summary()
+    assert json.loads(json.dumps(result.as_dict()))["events"][0]["kind"] == "row-count"
 
 
 def test_progress_is_told(shared_data, detector, tmp_path):

@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from agent.clock import Clock, SystemClock
-from agent.status import BoxStatus, HourCount
+from agent.status import BoxStatus, CameraService, HourCount
 from agent.types import CameraState, CameraStatus, Frame, Image, Instant, Tracks
 from agent.web import LiveView, PageServer, create_app
 from cloud_sync.outbox import Depth
@@ -40,7 +40,7 @@ def tracks(*boxes: tuple[float, float, float, float], class_id: int = 0, first_i
 
 def camera(name: str = "north", state: CameraState = CameraState.LIVE, detail: str = "", **changes) -> CameraStatus:
     since = Instant(utc_ns=0, monotonic_ns=0, boot=0)
-    return replace(CameraStatus(name, state, detail, since, 1000, 40, 0, 1920, 1080), **changes)
+    return replace(CameraStatus(name, state, detail, since, 1000, 40, 0, 0, 1920, 1080), **changes)
 
 
 def box_status(**changes) -> BoxStatus:
@@ -53,7 +53,12 @@ def box_status(**changes) -> BoxStatus:
         model_name="orchard-yolo26n",
         backend="OpenVINO",
         cameras=(camera("north"), camera("south")),
+        sight={"north": "clear"},
         analysed_fps={"north": 4.9, "south": 5.0},
+        service={
+            "north": CameraService(wanted_fps=10.0, granted_fps=5.0, weight=1.0, cost_ms=81.6, tiles=4),
+            "south": CameraService(wanted_fps=5.0, granted_fps=5.0, weight=1.0, cost_ms=None),
+        },
         hour=(
             HourCount("north", "*", 1234, 3480.0, 17000, 6.25, 14),
             HourCount("north", "apple", 1234, 3480.0, 17000, 6.25, 14),

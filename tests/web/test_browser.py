@@ -88,7 +88,8 @@ def test_everything_is_shown(page, tab):
     expect(north.locator(".watched")).to_have_text("watched 58 of 60 min")
     expect(north.locator("tbody tr")).to_have_text(["apple1\u202f2346.314"])
     expect(north.locator(".fine")).to_have_text(
-        "Looking at 4.9 pictures a second, 1920 \u00d7 1080; 40 of 1\u202f000 passed over."
+        "Looking at 4.9 pictures a second of 10.0 wanted: the box is at its limit, 1920 \u00d7 1080; "
+        "40 of 1\u202f000 passed over; 82 ms each, in 4 tiles."
     )
 
     expect(tab.get_by_role("region", name="Way to the cloud").locator(".state")).to_have_text("Connected")
@@ -314,6 +315,12 @@ def test_zones_lines_and_measures_are_told(page, tab) -> None:
             HourMeasure("north", "post", "*", "crossed_in", 30, 30.0, 1.0),
             HourMeasure("north", "post", "apple", "crossed_in", 30, 30.0, 1.0),
             HourMeasure("north", "*", "*", "canopy_cover", 300, 126.0, 0.42),
+            HourMeasure("north", "*", "apple", "ripeness", 50, 30.0, 0.6),
+            HourMeasure("north", "*", "apple", "ripeness_80_100", 20, 20.0, 1.0),
+            HourMeasure("north", "*", "apple", "row_count", 5, 60.0, 12.0),
+            HourMeasure("north", "*", "apple", "row_fruit", 55, 55.0, 1.0),
+            HourMeasure("north", "*", "*", "row_count", 5, 60.0, 12.0),
+            HourMeasure("north", "*", "*", "row_count_variance", 5, 36.0, 7.2),
         ),
     )
     tab.goto(page.server.url)
@@ -324,6 +331,9 @@ def test_zones_lines_and_measures_are_told(page, tab) -> None:
             "Line post30 in, 0 out",
             "gate, apple: stayed2.5 s on average",
             "Green cover42 %",
+            "apple: ripe60 % on average of 50",
+            "apple: riper than 80 %20 of 50",
+            "Along the row60, likely 50 to 70",
         ]
     )
     assert tab.complaints == []

@@ -1,5 +1,6 @@
 """How far the camera moved between two pictures, or that nobody can tell."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -21,6 +22,7 @@ _MIN_AGREEING = 0.3  # measured on cuts of a real video: below 0.1; between neig
 
 _Grey = NDArray[np.uint8]
 _Points = NDArray[np.float32]
+_Vector = NDArray[np.float32]  # (2,) right, down
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,17 @@ class CameraMotion:
 
     def __init__(self) -> None:
         """Start before the first frame."""
-        self._before: _Grey | None = None
-        self._boxes_before: Boxes = np.zeros((0, 4), np.float32)
+        self._before: _Scene | None = None
         self._last_flow = np.zeros(2, np.float32)
 
     def moved(self, image: Image, boxes: Boxes) -> Shift:
         """Look at the next picture.
 
         Corners are followed from the last picture to this one, by pyramidal Lucas-Kanade that begins at the last shift,
-        and else at that of phase correlation; the shift on which most of them agree is the camera's. Where they do not
-        agree, the boxes are asked for the shift that they share, and where they share none, the scene is another: a
-        cut. A picture without corners and boxes says nothing: it is passed over, and the next is compared with the one
-        before it.
+        else at that of phase correlation, else at the one that the boxes share; the shift on which most of the corners
+        agree is the camera's. If they never agree the scene is another: a cut. Where one of the two pictures has no
+        corners, the shift that the boxes share is believed as it is. A picture without corners and boxes says nothing:
+        it is passed over, and the next is compared with the one before it.
 
         Args:
             image: (H, W, 3) BGR.
@@ -63,36 +64,61 @@ class CameraMotion:
         Source: Bouguet, Pyramidal Implementation of the Lucas Kanade Feature Tracker, Intel 2000.
         """
         scale = max(1.0, image.shape[1] / _WIDTH_PX)
-        grey = _small_grey(image, scale)
-        before, boxes_before = self._before, self._boxes_before
-        if before is None or before.shape != grey.shape:
-            self._remember(grey, boxes)
+        before, now = self._before, _Scene.of(_small_grey(image, scale), boxes / np.float32(scale))
+        if before is None or before.grey.shape != now.grey.shape:
+            self._before = now
             return Shift(0.0, 0.0, cut=before is not None)
-        shift = self._agreed(before, grey)
-        if shift is not None:
-            self._remember(grey, boxes)
-            self._last_flow = shift
-            return Shift(float(shift[0]) * scale, float(shift[1]) * scale)
-        return self._by_boxes(grey, boxes_before, boxes)
-
-    def _remember(self, grey: _Grey, boxes: Boxes) -> None:
-        self._before, self._boxes_before = grey, boxes
-
-    def _by_boxes(self, grey: _Grey, boxes_before: Boxes, boxes: Boxes) -> Shift:
-        shift = shared_shift(boxes_before, boxes)
-        if shift is None and len(_corners(grey)) < _MIN_CORNERS:
+        shift = self._shift(before, now)
+        if shift is None and not now.has_corners:
             return Shift(0.0, 0.0)
-        self._remember(grey, boxes)
-        self._last_flow = np.zeros(2, np.float32)
-        return Shift(0.0, 0.0, cut=True) if shift is None else Shift(*shift)
+        self._before = now
+        self._last_flow = np.zeros(2, np.float32) if shift is None else shift
+        if shift is None:
+            return Shift(0.0, 0.0, cut=True)
+        return Shift(float(shift[0]) * scale, float(shift[1]) * scale)
 
-    def _agreed(self, before: _Grey, after: _Grey) -> NDArray[np.float32] | None:
-        """Return the shift (right, down) of most corners, in pixels of the small picture."""
-        corners = _corners(before)
-        if len(corners) < _MIN_CORNERS:
-            return None
-        shift = _followed(before, after, corners, self._last_flow)
-        return shift if shift is not None else _followed(before, after, corners, _guess(before, after))
+    def _shift(self, before: "_Scene", now: "_Scene") -> _Vector | None:
+        """Return the shift (right, down) in pixels of the small picture; None where nothing tells it."""
+        if not (before.has_corners and now.has_corners):
+            return _shared(before, now)
+        for guess in self._guesses(before, now):
+            shift = _followed(before.grey, now.grey, before.corners, guess)
+            if shift is not None:
+                return shift
+        return None
+
+    def _guesses(self, before: "_Scene", now: "_Scene") -> Iterator[_Vector]:
+        """Give shifts to look near, the likeliest and cheapest first."""
+        yield self._last_flow
+        yield _correlated(before.grey, now.grey)
+        shared = _shared(before, now)
+        if shared is not None:
+            yield shared
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scene:
+    """What is remembered of a picture; all in pixels of the small one."""
+
+    grey: _Grey
+    corners: _Points  # (C, 2) places that can be found again
+    boxes: Boxes
+
+    @classmethod
+    def of(cls, grey: _Grey, boxes: Boxes) -> "_Scene":
+        found = cv2.goodFeaturesToTrack(grey, _CORNERS, _CORNER_QUALITY, _CORNER_APART_PX)
+        corners = np.zeros((0, 2), np.float32) if found is None else np.asarray(found.reshape(-1, 2), np.float32)
+        return cls(grey, corners, boxes)
+
+    @property
+    def has_corners(self) -> bool:
+        return len(self.corners) >= _MIN_CORNERS
+
+
+def _shared(before: _Scene, now: _Scene) -> _Vector | None:
+    """Return the shift that most boxes share."""
+    shift = shared_shift(before.boxes, now.boxes)
+    return None if shift is None else np.array(shift, np.float32)
 
 
 def _small_grey(image: Image, scale: float) -> _Grey:
@@ -101,20 +127,14 @@ def _small_grey(image: Image, scale: float) -> _Grey:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
 
 
-def _corners(grey: _Grey) -> _Points:
-    """Return (N, 2) places that can be found again."""
-    found = cv2.goodFeaturesToTrack(grey, _CORNERS, _CORNER_QUALITY, _CORNER_APART_PX)
-    return np.zeros((0, 2), np.float32) if found is None else np.asarray(found.reshape(-1, 2), np.float32)
-
-
-def _guess(before: _Grey, after: _Grey) -> NDArray[np.float32]:
+def _correlated(before: _Grey, after: _Grey) -> _Vector:
     """Return the shift by phase correlation: rough, and nonsense after a cut, but right for far leaps."""
     window = cv2.createHanningWindow((before.shape[1], before.shape[0]), cv2.CV_32F)
     shift, _ = cv2.phaseCorrelate(before.astype(np.float32), after.astype(np.float32), window)
     return np.array(shift, np.float32)
 
 
-def _followed(before: _Grey, after: _Grey, corners: _Points, guess: NDArray[np.float32]) -> NDArray[np.float32] | None:
+def _followed(before: _Grey, after: _Grey, corners: _Points, guess: _Vector) -> _Vector | None:
     """Return the shift on which enough of the corners agree, looked for near a guess; None if they do not."""
     start = (corners + guess).reshape(-1, 1, 2)
     places, found, _ = cv2.calcOpticalFlowPyrLK(
@@ -135,7 +155,7 @@ def _followed(before: _Grey, after: _Grey, corners: _Points, guess: NDArray[np.f
     return np.asarray(np.median(shifts[agree], axis=0), np.float32)
 
 
-def _densest(shifts: _Points) -> NDArray[np.float32]:
+def _densest(shifts: _Points) -> _Vector:
     """Return the shift that most others are near to: unlike the median, it is right where less than half agree."""
     near = (np.abs(shifts[:, np.newaxis] - shifts) <= _AGREE_PX).all(axis=2)
     return np.asarray(shifts[near.sum(axis=1).argmax()], np.float32)

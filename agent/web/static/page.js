@@ -70,7 +70,7 @@ function card(name) {
 function showCamera(camera, status) {
   const element = card(camera.camera);
   const live = status.live.cameras[camera.camera] ?? { colours: {}, viewers: 0 };
-  const state = cameraState(camera, status.live.now);
+  const state = cameraState(camera, status.live.now, status.sight[camera.camera]);
   const stateLine = element.querySelector(".state");
   tone(stateLine, state.tone);
   say(stateLine, state.words);
@@ -88,7 +88,7 @@ function showCamera(camera, status) {
   fillClasses(element.querySelector("tbody"), hour.classes, live.colours);
 
   fillFacts(element.querySelector(".measures"), hourFacts(camera.camera, status.hour, status.measures));
-  say(element.querySelector(".fine"), cameraFacts(camera, status.analysed_fps[camera.camera] ?? 0));
+  say(element.querySelector(".fine"), cameraFacts(camera, status.analysed_fps[camera.camera] ?? 0, status.service[camera.camera]));
   images.told(camera.camera, live.viewers);
 }
 

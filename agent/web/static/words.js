@@ -40,17 +40,49 @@ const CAMERA = {
   unauthorised: ["bad", "Refusing the user name or password"],
   stalled: ["bad", "Connected, but sending no pictures"],
   failed: ["bad", "Sending what cannot be read"],
+  refused: ["bad", "Switched on, but taking no connection"],
+  unsupported: ["bad", "Sending a kind of video that cannot be decoded here"],
+  "decoder-lost": ["bad", "Its decoder crashed or hung, and starts again"],
 };
 
-export function cameraState(camera, now) {
+// What keeps a camera from seeing, though its pictures come.
+const SIGHT = {
+  dark: "Live, but its picture is dark",
+  overexposed: "Live, but its picture is white",
+  covered: "Live, but covered, or in fog",
+  blurred: "Live, but blurred: dirty, wet or out of focus",
+  frozen: "Live, but showing the same picture again and again",
+  moved: "Live, but looking elsewhere than it did: check zones and lines",
+};
+
+export function cameraState(camera, now, sight) {
+  if (camera.state === "live" && SIGHT[sight]) return { tone: "bad", words: SIGHT[sight] };
   const [tone, words] = CAMERA[camera.state] ?? ["calm", camera.state];
   return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
 }
 
-export function cameraFacts(camera, fps) {
-  const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second` : "Looking at no pictures";
+const FAILURES = {
+  ended: "ended",
+  unreachable: "not answering",
+  refused: "refused",
+  unauthorised: "unauthorised",
+  stalled: "stalled",
+  failed: "unreadable",
+  unsupported: "of an unknown kind",
+  "decoder-lost": "decoder lost",
+};
+
+export function cameraFacts(camera, fps, service) {
+  const slowed = service && service.granted_fps < 0.9 * service.wanted_fps;
+  const limit = slowed ? ` of ${number(service.wanted_fps, 1)} wanted: the box is at its limit` : "";
+  const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second${limit}` : "Looking at no pictures";
   const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
+  if (camera.frames_still) facts.push(`${number((100 * camera.frames_still) / camera.frames_captured)} % of them showed nothing new`);
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
+  if (service?.cost_ms) facts.push(`${number(service.cost_ms)} ms each${service.tiles > 1 ? `, in ${service.tiles} tiles` : ""}`);
+  if (camera.frames_late) facts.push(`${number(camera.frames_late)} came too late`);
+  if (camera.resizes) facts.push(`changed its picture's size ${plural(camera.resizes, "time")}`);
+  for (const [state, times] of Object.entries(camera.failures)) facts.push(`${FAILURES[state] ?? state} ${plural(times, "time")}`);
   if (camera.reconnects) facts.push(`reconnected ${plural(camera.reconnects, "time")}`);
   return `${facts.join("; ")}.`;
 }
@@ -70,15 +102,30 @@ export function lastHour(name, hour) {
 
 const SHARE = (value) => `${number(100 * value)} %`;
 
-// How to say a measure of the last hour: its name in words, and its value. Others are shown as they are called.
+// What holds nine times of ten around a sum whose variance is known, never below nothing: "290 to 328".
+function likely(count, variance) {
+  const half = 1.645 * Math.sqrt(variance);
+  return `${number(Math.max(0, count - half))} to ${number(count + half)}`;
+}
+
+// How to say a measure of the last hour: its name in words, and its value; `of` gives the total of a measure beside it.
+// Others are shown as they are called.
 const MEASURES = {
   dwell_s: ["stayed", (m) => `${number(m.mean, 1)} s on average`],
   speed_m_s: ["speed", (m) => `${number(m.mean, 1)} m/s on average`],
   canopy_cover: ["green cover", (m) => SHARE(m.mean)],
   ripeness: ["ripe", (m) => `${SHARE(m.mean)} on average of ${number(m.readings)}`],
+  ripeness_80_100: ["riper than 80 %", (m, of) => `${number(m.total)} of ${number(of("ripeness", "readings"))}`],
   size_mm: ["size", (m) => `${number(m.mean)} mm on average of ${number(m.readings)}`],
-  row_fruit: ["counted along the row", (m) => number(m.total)],
+  row_fruit: ["found along the row", (m) => number(m.total)],
+  row_count: ["along the row", (m, of) => `${number(m.total)}, likely ${likely(m.total, of("row_count_variance", "total"))}`],
 };
+
+// A class is not told where all classes together are, nor what was found of a row once its count can be told.
+function toldElsewhere(m, all) {
+  const of = m.name === "row_fruit" ? "row_count" : m.name;
+  return m.class_name !== "*" && all.some((other) => other.zone === m.zone && other.name === of && other.class_name === "*");
+}
 
 // What zones, lines and the farm's measures say of the last hour: [name, value] each.
 export function hourFacts(name, hour, measures) {
@@ -89,10 +136,11 @@ export function hourFacts(name, hour, measures) {
   const lines = new Set(own.filter((m) => m.name.startsWith("crossed_")).map((m) => m.zone));
   for (const line of lines) facts.push([`Line ${line}`, `${number(crossed(line, "crossed_in"))} in, ${number(crossed(line, "crossed_out"))} out`]);
   for (const m of own) {
-    if (!(m.name in MEASURES)) continue;
+    if (!(m.name in MEASURES) || toldElsewhere(m, own)) continue;
     const [words, value] = MEASURES[m.name];
+    const of = (other, column) => own.find((o) => o.name === other && o.zone === m.zone && o.class_name === m.class_name)?.[column] ?? 0;
     const where = [m.zone, m.class_name].filter((part) => part !== "*").join(", ");
-    facts.push([where ? `${where}: ${words}` : words[0].toUpperCase() + words.slice(1), value(m)]);
+    facts.push([where ? `${where}: ${words}` : words[0].toUpperCase() + words.slice(1), value(m, of)]);
   }
   return facts;
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from agent.errors import RetryableError
-from agent.types import CameraState, Image
+from agent.types import CameraState, Image, Small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -14,12 +14,13 @@ class Picture:
 
     ``index`` counts the pictures of the stream since it was opened, from 0. ``stream_ns`` is the stream's own time
     of it, from any origin; None where the stream has none that can be trusted. ``to_bgr`` converts; call it before
-    the next ``read``, at most once. It may raise SourceError.
+    the next ``read``, at most once. ``to_small`` gives its small luma, much cheaper. Both may raise SourceError.
     """
 
     index: int
     stream_ns: int | None
     to_bgr: Callable[[], Image]
+    to_small: Callable[[], Small]
 
 
 class Source(Protocol):
@@ -42,8 +43,12 @@ class Source(Protocol):
         """Connect. Raises SourceError."""
         ...
 
-    def read(self) -> Picture | None:
-        """Return the next picture, or None at the end of the stream. Raises SourceError."""
+    def read(self, not_before_ns: int | None = None, /) -> Picture | None:
+        """Return the next picture, or None at the end of the stream. Raises SourceError.
+
+        Pictures that follow the last one and come before ``not_before_ns`` of the stream's time may be left out. They
+        have their numbers nevertheless.
+        """
         ...
 
     def close(self) -> None:
@@ -52,13 +57,31 @@ class Source(Protocol):
 
 
 class SourceError(RetryableError):
-    """A source gave no picture. The message is one line that names its address, without credentials."""
+    """A source gave no picture. The message is one line; outside the decoder it names the address, no credentials."""
 
     state: ClassVar[CameraState] = CameraState.FAILED
 
 
+class RefusedError(SourceError):
+    """A machine answers at that address, but takes no connection there."""
+
+    state = CameraState.REFUSED
+
+
+class UnsupportedError(SourceError):
+    """Its video is of a kind that cannot be decoded here."""
+
+    state = CameraState.UNSUPPORTED
+
+
+class DecoderLostError(SourceError):
+    """The process that decoded it crashed or hung, because of it or of another camera, and was ended."""
+
+    state = CameraState.DECODER_LOST
+
+
 class UnreachableError(SourceError):
-    """Nobody answers at that address, or it is refused, or there is no such file or device."""
+    """Nobody answers at that address, or there is no such file or device."""
 
     state = CameraState.UNREACHABLE
 

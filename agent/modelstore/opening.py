@@ -1,0 +1,38 @@
+"""From what the configuration says to a detector."""
+
+from pathlib import Path
+
+from agent.config import Config, ModelConfig
+from agent.detection import Detector, bundled_model_path, open_detector
+from agent.detection.shaped import Shaped, ShapedDetector
+from agent.modelstore.store import ModelStore
+
+
+def open_model(config: ModelConfig, data_dir: Path, *, min_score: float) -> Detector:
+    """Open the model of a configuration: an installed one by its name, a file by its path, or the bundled one.
+
+    Raises:
+        FatalError: It cannot be used; the message says why.
+    """
+
+    def open_one(path: Path | None) -> Detector:
+        return open_detector(path, backend=config.backend, min_score=min_score, threads=config.threads, memory=data_dir)
+
+    if config.name is None:
+        return open_one(config.path)
+    store = ModelStore(data_dir)
+    manifest = store.verify(config.name)
+    shapes = [Shaped(store.folder / config.name / each.file, each.height, each.width) for each in manifest.variants]
+    return ShapedDetector(shapes, open_one, name=manifest.name, sha256=manifest.sha256)
+
+
+def model_path(config: Config) -> Path:
+    """Return the file that runs by a configuration; of an installed model, its first shape.
+
+    Raises:
+        FatalError: The installed model is missing or damaged.
+    """
+    if config.model.name is None:
+        return config.model.path or bundled_model_path()
+    store = ModelStore(config.storage.data_dir)
+    return store.folder / config.model.name / store.verify(config.model.name).variants[0].file

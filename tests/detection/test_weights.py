@@ -1,0 +1,50 @@
+"""Weights that only ultralytics loads."""
+
+import subprocess
+import sys
+
+import pytest
+
+from agent.detection import open_detector
+from agent.errors import FatalError
+
+
+@pytest.fixture(autouse=True)
+def ultralytics(require_module) -> None:
+    for module in ("ultralytics", "torch"):
+        require_module(module)
+
+
+@pytest.mark.parametrize("content", [b"", b"no pickle", b"PK\x03\x04 half a zip", b"\x80\x04}."])
+def test_what_is_no_weights_is_refused_in_one_line(tmp_path, content):
+    """An empty file, a text, half a file and another pickle are refused with their name."""
+    path = tmp_path / "broken.pt"
+    path.write_bytes(content)
+    with pytest.raises(
+        FatalError, match=r"broken\.pt is not an ultralytics model that ultralytics can run: "
+    ) as caught:
+        open_detector(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_absent_ultralytics_names_the_extra(tmp_path):
+    """Without the extra a .pt file is refused with what to do, whichever way the backend is chosen."""
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"weights")
+    code = f"""
+import sys
+sys.modules["ultralytics"] = None
+from pathlib import Path
+from agent.detection import choice, open_detector
+from agent.errors import FatalError
+choice.importlib.util.find_spec = lambda name: None
+for backend in ("auto", "ultralytics"):
+    try:
+        open_detector(Path({str(path)!r}), backend=backend, memory=Path({str(tmp_path)!r}))
+    except FatalError as error:
+        assert "pip install 'hedgerow[ultralytics]'" in str(error), error
+    else:
+        raise AssertionError
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stderr
