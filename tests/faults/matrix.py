@@ -121,7 +121,7 @@ def _load(paths: list[str]) -> list[Result]:
         later = [Result(**one) for one in json.loads(Path(path).read_text(encoding="utf-8"))]
         again = {one.case for one in later}
         results = [one for one in results if one.case not in again] + later
-    return results
+    return sorted(results, key=lambda one: (one.case, one.broker, one.database))
 
 
 if __name__ == "__main__":
