@@ -1,13 +1,14 @@
 """What brokers refuse, message by message: each ends accepted, rejected or kept, and none holds the others up."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from cloud_sync.uplink import UplinkSettings
-from cloud_sync.wire import AckMessage, Channel
+from cloud_sync.wire import AckMessage, Channel, encode
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings
 from tests.faults.listener import Listener
@@ -119,3 +120,42 @@ def test_evidence_and_losses_travel(make_mosquitto: Callable[..., Mosquitto], bo
 def noise(size_bytes: int) -> bytes:
     """Bytes that do not compress."""
     return b"".join((number * 2654435761 % 2**32).to_bytes(4, "big") for number in range(size_bytes // 4))
+
+
+def test_refusal_for_good_of_the_one_that_asks_frees_its_channel(box: BoxEnd) -> None:
+    """A channel rests, the one message that asks again is refused for good: the others of the channel go on."""
+    box.add_event("poison")
+    box.add_event("behind").result(5)
+    judged: Counter[bytes] = Counter()
+
+    def judge(payload: bytes) -> int:
+        kind = b"poison" if b"poison" in payload else b"behind"
+        judged[kind] += 1
+        return 0x97 if judged[kind] == 1 else 0x99 if kind == b"poison" else 0
+
+    with PickyBroker(judge) as broker:
+        uplink = box.start_uplink(picky(broker, confirm="broker"))
+        eventually(lambda: 1 in box.quarantined())
+        eventually(lambda: 2 not in box.waiting())
+        assert uplink.status().connects == 1
+
+
+def test_ack_that_comes_before_the_puback_frees_the_channel(box: BoxEnd) -> None:
+    """A channel rests, and the cloud answers for the message that asks again before the broker does: those behind it
+    go on."""
+    box.add_event("first")
+    box.add_event("behind").result(5)
+    judged: Counter[bytes] = Counter()
+
+    def judge(payload: bytes) -> int:
+        kind = b"first" if b"first" in payload else b"behind"
+        judged[kind] += 1
+        if judged[kind] == 2 and kind == b"first":
+            broker.say(BOX.topic(Channel.ACK), encode(AckMessage(stream=box.outbox.stream, through=1)).payload)
+            eventually(lambda: box.waiting() == [2])  # the box has read it
+        return 0x97 if judged[kind] == 1 else 0
+
+    with PickyBroker(judge) as broker:
+        uplink = box.start_uplink(picky(broker))
+        eventually(lambda: broker.accepted(b"behind") >= 1)
+        assert uplink.status().connects == 1
