@@ -40,7 +40,6 @@ class Lasting:
     settler: Settler
     budget: Budget
     max_packet_bytes: int
-    newest_seq: int  # no ack can honestly go beyond: sent by us, or there when we started
     sent_messages: int = 0
     sent_bytes: int = 0
     confirmations: int = 0  # of messages with rows
@@ -202,7 +201,6 @@ class Session:
                     self._last.settler.quarantine(entries[0].seq, str(error))
                 continue
             self._feed.went(parcel.size_bytes)
-            self._last.newest_seq = max(self._last.newest_seq, parcel.last)
             self._last.budget.sent_data(parcel.size_bytes)
             self._last.parking.sent(parcel.channel)
             self._hand_over(parcel.channel, parcel.message, now_s, parcel)
@@ -299,7 +297,7 @@ class Session:
             log.warning("twin_turned_away", run=self._claim.twin[:8], stream=state.stream)
 
     def _on_ack(self, event: Arrived) -> None:
-        ack = self._acks.read(event, newest_seq=self._last.newest_seq)
+        ack = self._acks.read(event, newest_seq=self._announcer.outbox.last_seq())
         if ack is None or self._settings.confirm != "cloud" or self._outdated():
             return
         if ack.remint is not None:

@@ -101,7 +101,6 @@ class Uplink:
             settler=Settler(self._outbox, on_done=self._wake.set),
             budget=self._budget,
             max_packet_bytes=settings.max_packet_bytes,
-            newest_seq=self._outbox.last_seq(),
         )
 
     def notify(self) -> None:
@@ -291,7 +290,6 @@ class Uplink:
             log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
             return
         self._last.settler.forget()
-        self._last.newest_seq = self._outbox.last_seq()
 
     def _until(self, done: Callable[[], bool], stop: threading.Event, beat: Callable[[], None]) -> bool:
         until_s = self._now_s() + REMINT_S

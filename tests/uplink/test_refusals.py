@@ -159,3 +159,22 @@ def test_ack_that_comes_before_the_puback_frees_the_channel(box: BoxEnd) -> None
         uplink = box.start_uplink(picky(broker))
         eventually(lambda: broker.accepted(b"behind") >= 1)
         assert uplink.status().connects == 1
+
+
+def test_what_a_stick_brought_to_the_cloud_is_not_sent_again(box: BoxEnd) -> None:
+    """A box that was offline since its start hears, at its first message, that the cloud has all: a stick was there.
+    It believes that, and sends no more of it."""
+
+    def judge(payload: bytes) -> int:
+        if b'"kind"' in payload:
+            broker.say(BOX.topic(Channel.ACK), encode(AckMessage(stream=box.outbox.stream, through=300)).payload)
+        return 0
+
+    broker = PickyBroker(judge)  # listens, and answers nobody yet
+    box.start_uplink(picky(broker))
+    for number in range(300):
+        future = box.add_event(f"event-{number}")
+    future.result(5)
+    with broker:
+        eventually(lambda: box.waiting() == [])
+        assert broker.asked(b'"kind"') < 50
