@@ -11,6 +11,7 @@ from cloud_sync.ingest.streams import COPIED, DIFFERENT, RESTORED
 from cloud_sync.mqtt import Arrived
 from cloud_sync.wire import (
     AckMessage,
+    BirthMessage,
     Box,
     Channel,
     EventMessage,
@@ -223,6 +224,22 @@ def test_a_worker_that_slept_through_many_connections_is_no_second_history(datab
         put(database, message, event(number))
     assert put(database, *births) == {}
     assert put(database, birth(40, at_ms=NOW_MS + 100)) == {BOX: [ASKED]}, "and a real one is still seen"
+
+
+def test_the_newest_birth_stays(database: Engine) -> None:
+    """What a worker hears late, and what the broker kept of it, does not take the place of a newer birth; what a box
+    says with its clock set back does."""
+
+    def stored() -> int:
+        [row] = rows(database, schema.device)
+        return int(BirthMessage.model_validate_json(row.birth).at_ms)
+
+    put(database, birth(1, at_ms=NOW_MS), birth(5, at_ms=NOW_MS + 5), birth(1, at_ms=NOW_MS))
+    put(database, birth(1, at_ms=NOW_MS))
+    put(database, birth(1, at_ms=NOW_MS, retain=True))
+    assert stored() == NOW_MS + 5
+    put(database, birth(9, at_ms=1))
+    assert stored() == 1
 
 
 def test_a_restored_box_is_seen_after_its_clock_was_far_ahead(database: Engine) -> None:
