@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, upd
 
 from cloud_sync.ingest.inbox import Incoming
 from cloud_sync.ingest.schema import device
-from cloud_sync.ingest.states import Told, is_newer
+from cloud_sync.ingest.states import DAY_MS, Told, is_newer
 from cloud_sync.ingest.tables import Columns
 from cloud_sync.wire import BirthMessage, Box, HealthMessage, StateMessage
 
@@ -64,21 +64,23 @@ def _newest_births(connection: Connection, births: list[Incoming], now_ms: int) 
         return {}
     known = select(device.c.site, device.c.device, device.c.birth).where(_of({item.box for item in births}))
     told = {
-        Box(row.site, row.device): _told_by(BirthMessage.model_validate_json(row.birth))
+        Box(row.site, row.device): BirthMessage.model_validate_json(row.birth).at_ms
         for row in connection.execute(known.where(device.c.birth.is_not(None)))
     }
     newest: dict[Box, dict[str, Any]] = {}
     for item in births:
         assert isinstance(item.message, BirthMessage)
-        this, before = _told_by(item.message), told.get(item.box)
-        if before is None or is_newer(this, before, live=not item.arrived.retain, now_ms=now_ms):
-            told[item.box] = this
+        at_ms = item.message.at_ms
+        if not _is_late(at_ms, told.get(item.box, at_ms), live=not item.arrived.retain, now_ms=now_ms):
+            told[item.box] = at_ms
             newest[item.box] = {"birth": item.message.model_dump_json()}
     return newest
 
 
-def _told_by(birth: BirthMessage) -> Told:
-    return Told("online", birth.boot, birth.at_ms, None)
+def _is_late(at_ms: int, stored_ms: int, *, live: bool, now_ms: int) -> bool:
+    """Tell whether a birth is older than the stored one; where a clock is plainly wrong, the box itself is believed."""
+    wrong = stored_ms > now_ms + DAY_MS or (live and at_ms < now_ms - DAY_MS)
+    return at_ms < stored_ms and not wrong
 
 
 def _newest(connection: Connection, states: list[Incoming], now_ms: int) -> dict[Box, dict[str, Any]]:

@@ -240,6 +240,8 @@ def test_the_newest_birth_stays(database: Engine) -> None:
     assert stored() == NOW_MS + 5
     put(database, birth(9, at_ms=1))
     assert stored() == 1
+    put(database, birth(9, at_ms=NOW_MS + 6, retain=True))
+    assert stored() == NOW_MS + 6
 
 
 def test_a_restored_box_is_seen_after_its_clock_was_far_ahead(database: Engine) -> None:
