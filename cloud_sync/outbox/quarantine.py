@@ -9,7 +9,7 @@ from cloud_sync.outbox.append import append_shed
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.losses import Lost, shed_fields, windows_of
 from cloud_sync.outbox.schema import outbox, quarantine, stream
-from cloud_sync.wire import Channel, WindowRow, window_columns_of
+from cloud_sync.wire import Channel, WindowRow, check_texts, window_columns_of
 
 KEPT_ROWS = 10_000
 """Beyond, the oldest go: a broker that takes next to nothing would have everything set aside, and the disk filled."""
@@ -75,6 +75,6 @@ def _windows_told(entry: Entry) -> set[WindowRow]:
     """Return the windows of a rollup entry that the wire can name; its body may be what is wrong with it."""
     with suppress(ValueError, TypeError, KeyError):
         windows = windows_of(entry)
-        window_columns_of(sorted(windows))
+        check_texts(window_columns_of(sorted(windows)))
         return windows
     return set()

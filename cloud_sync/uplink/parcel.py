@@ -14,6 +14,7 @@ from cloud_sync.wire import (
     Encoded,
     Envelope,
     RollupMessage,
+    check_texts,
     columns_of,
     encode,
     encode_json,
@@ -75,6 +76,7 @@ def _joined(stream: str, entries: Sequence[Entry]) -> Encoded:
         columns=columns_of(row for entry in entries for row in entry.rows()),
         measures=measure_columns_of(measures) if measures else None,
     )
+    check_texts(message)
     return encode(message)
 
 
@@ -86,4 +88,5 @@ def _alone(stream: str, entry: Entry) -> Encoded:
     assert isinstance(message, Envelope)
     if (message.stream, message.seq, message.boot) != (stream, entry.seq, entry.boot):
         raise ValueError("the body has an envelope of its own")
+    check_texts(message)
     return encode_json(plain)

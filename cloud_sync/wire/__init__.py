@@ -37,6 +37,7 @@ from cloud_sync.wire.rollups import (
     window_columns_of,
     window_rows_of,
 )
+from cloud_sync.wire.texts import check_texts
 from cloud_sync.wire.topics import DATA_CHANNELS, ROOT, Box, Channel, parse_topic, topic_filter
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "WindowColumns",
     "WindowRow",
     "WireError",
+    "check_texts",
     "columns_of",
     "decode",
     "encode",

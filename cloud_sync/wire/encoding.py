@@ -20,6 +20,7 @@ from cloud_sync.wire.messages import (
     ShedMessage,
     StateMessage,
 )
+from cloud_sync.wire.texts import check_texts
 from cloud_sync.wire.topics import Channel
 
 CONTENT_TYPE = "application/json"
@@ -68,18 +69,24 @@ def decode(channel: Channel, payload: bytes, encoding: str | None = None) -> Mes
     """Return the message of a payload; its type is that of the channel (``MESSAGE_OF_CHANNEL``).
 
     Raises:
-        WireError: The bytes are not such a message: unknown encoding, broken or oversized zlib, no JSON, wrong fields.
+        WireError: The bytes are not such a message: unknown encoding, broken or oversized zlib, no JSON, wrong fields,
+            a text that no database holds.
     """
     if encoding not in (None, ZLIB):
         raise WireError(f"content-encoding {encoding[:40]!r} is not known; known: {ZLIB}")
     # MQTT 3.1.1 has no user properties: there the first byte tells, which in JSON is never this one.
     plain = _inflate(payload) if encoding == ZLIB or payload[:1] == ZLIB_FIRST_BYTE else payload
     try:
-        return MESSAGE_OF_CHANNEL[channel].model_validate_json(plain)
+        message = MESSAGE_OF_CHANNEL[channel].model_validate_json(plain)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "message"
         raise WireError(f"{channel}: {where}: {first['msg']} ({error.error_count()} problems)") from None
+    try:
+        check_texts(message)
+    except WireError as error:
+        raise WireError(f"{channel}: {error}") from None
+    return message
 
 
 def _inflate(payload: bytes) -> bytes:

@@ -3,14 +3,17 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud_sync.ingest import schema
+from cloud_sync.outbox import append_rollups
 from cloud_sync.uplink import UplinkSettings
 from cloud_sync.wire import AckMessage, Channel, encode
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings
+from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, fast_settings, rollup_row
 from tests.faults.listener import Listener
 from tests.uplink.picky import PickyBroker
 
@@ -178,3 +181,28 @@ def test_what_a_stick_brought_to_the_cloud_is_not_sent_again(box: BoxEnd) -> Non
     with broker:
         eventually(lambda: box.waiting() == [])
         assert broker.asked(b'"kind"') < 50
+
+
+def test_text_that_no_database_holds_is_laid_aside_on_the_box(
+    mosquitto: Mosquitto, box: BoxEnd, tmp_path: Path
+) -> None:
+    """An event or a rollup with NUL in a text is not sent for ever to a cloud that can only refuse it: the box sets it
+    aside, and its record tells the cloud."""
+    box.add_event("a\0b")
+    rows = [rollup_row(1)._replace(camera="north\0")]
+    box.writer.submit(lambda connection: append_rollups(connection, rows, boot=1, created_utc_ns=0))
+    box.add_event("last").result(5)
+    cloud = CloudEnd(tmp_path / "cloud.db")
+    cloud.start(mosquitto.url)
+    try:
+        box.start_uplink(fast_settings(mosquitto.url))
+        eventually(lambda: box.waiting() == [])
+        assert {seq: reason.partition(":")[0] for seq, reason in box.quarantined().items()} == {
+            1: "not a valid event",
+            2: "not a valid rollup",
+        }
+        assert cloud.received() == [(1, 5)]
+        assert [row.kind for row in cloud.rows(schema.event)] == ["last"]
+        assert cloud.rows(schema.quarantine) == []
+    finally:
+        cloud.close()
