@@ -8,12 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from cloud_sync.ingest import open_database
 from tests.postgres import Postgres, find_programs
 
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
+
+settings.register_profile("hedgerow", deadline=None)  # a busy machine is no failure
+settings.load_profile("hedgerow")
 
 
 @pytest.fixture(scope="session")

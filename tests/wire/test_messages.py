@@ -36,7 +36,7 @@ from cloud_sync.wire.encoding import MAX_DECODED_BYTES
 
 STREAM = "0123456789abcdef" * 2
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 count = st.integers(0, 2**53 - 1)
 moment = st.integers(-(2**40), 2**40)
 number = st.floats(0, 1e12)
@@ -54,6 +54,7 @@ row = st.builds(
     occupancy_mean=number,
     occupancy_max=count,
     confidence_mean=st.none() | st.floats(0, 1),
+    place=text,
 )
 scalar = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
 
@@ -270,3 +271,11 @@ def _shed(ranges: tuple[tuple[int, int], ...], windows: WindowColumns | None = N
         ranges=ranges,
         windows=windows,
     )
+
+
+def test_text_that_no_database_holds_is_refused() -> None:
+    """NUL in a name, or in data however it is written, is no message; a backslash before it makes another text."""
+    event = b'{"v":1,"stream":"%s","seq":1,"boot":1,"kind":"k","at_ms":1,"data":{"a":"%s"}}'
+    with pytest.raises(WireError, match="event: a text has the character NUL in it"):
+        decode(Channel.EVENT, event % (STREAM.encode(), rb"\u0000"))
+    assert decode(Channel.EVENT, event % (STREAM.encode(), rb"\\u0000")).data == {"a": r"\u0000"}  # type: ignore[attr-defined]
