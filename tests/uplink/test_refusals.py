@@ -11,6 +11,7 @@ import pytest
 from cloud_sync.ingest import schema
 from cloud_sync.outbox import append_rollups
 from cloud_sync.uplink import UplinkSettings
+from cloud_sync.uplink import uplink as uplink_module
 from cloud_sync.wire import AckMessage, Channel, encode
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, fast_settings, rollup_row
@@ -98,6 +99,30 @@ def test_new_stream_on_demand(mosquitto: Mosquitto, box: BoxEnd) -> None:
         box.add_event("three").result(5)
         eventually(lambda: len(cloud.messages(Channel.EVENT)) == 4)
         assert box.waiting() == [1, 2], "an ack of the old stream settles nothing"
+        cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=box.outbox.stream, through=2))
+        eventually(lambda: box.waiting() == [])
+
+
+def test_new_stream_that_begins_late_is_settled(
+    mosquitto: Mosquitto, box: BoxEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that is held up for longer than the uplink waits for it makes the new stream all the same, and what the
+    cloud confirms of that leaves the outbox."""
+    monkeypatch.setattr(uplink_module, "REMINT_S", 0.2)
+    for number in range(10):
+        box.add_event(f"event-{number}").result(5)
+    before, held = box.outbox.stream, threading.Event()
+    with Listener(mosquitto.url, "hedgerow/v1/#") as cloud:
+        box.start_uplink(fast_settings(mosquitto.url, ack_timeout_s=60))
+        eventually(lambda: len(cloud.messages(Channel.EVENT)) == 10)
+        cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=before, through=8))
+        eventually(lambda: box.waiting() == [9, 10])
+        box.writer.submit(lambda _connection: held.wait(10))
+        cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=before, through=0, remint="a copied database"))
+        eventually(lambda: len(cloud.messages(Channel.BIRTH)) >= 2)  # it has given up waiting, and goes on as it was
+        held.set()
+        eventually(lambda: box.outbox.stream != before and box.waiting() == [1, 2])
+        eventually(lambda: cloud.messages(Channel.BIRTH)[-1].stream == box.outbox.stream)  # type: ignore[attr-defined]
         cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=box.outbox.stream, through=2))
         eventually(lambda: box.waiting() == [])
 
