@@ -118,6 +118,20 @@ def test_an_hour_replaces_only_its_own_zone_and_class(database: Engine) -> None:
     assert [(row.length, row.total) for row in rows(database, schema.measure)] == [(3600, 6.0)]
 
 
+@pytest.mark.parametrize("new_disk", [True, False])
+def test_an_hour_replaces_only_what_its_database_held(database: Engine, *, new_disk: bool) -> None:
+    """Half an hour came of the old disk of a box; the hour that its new disk merged holds the other half alone. Where
+    the box only was asked for a new stream, its hour holds all."""
+    put(database, *(rollups(1 + number, minute(number)) for number in range(30)))
+    if not new_disk:
+        put(database, event(31, "first"))
+        assert put(database, event(31, "second"))[BOX][0].remint == DIFFERENT
+    whole = RollupMessage(stream=FRESH, seq=1, boot=1, columns=columns_of([hour(tracks=30 if new_disk else 60)]))
+    put(database, arrived(Channel.ROLLUP, whole))
+    put(database, *(rollups(1 + number, minute(number)) for number in range(30)))
+    assert total(database) == 60
+
+
 def test_a_day_takes_the_place_of_its_hours(database: Engine) -> None:
     """Hours and minutes go when the day is there, also those that come after it; a later revision of it counts."""
     day = HOUR - HOUR % 86_400
