@@ -47,13 +47,26 @@ def sort(
             if any(there[name] != row[name] for name in CONTENT[table]):
                 result.different.append(row)
             continue
-        twin = _twin(connection, table, row) if Box(row["site"], row["device"]) in several else None
-        if twin is None:
+        if Box(row["site"], row["device"]) not in several:
             result.fresh.append(row)
-        else:
+            continue
+        twin = _twin(connection, table, row)
+        if twin is not None:
             this = update(table).where(table.c.stream == twin.stream, table.c.seq == twin.seq)
             connection.execute(this.values(stream=row["stream"], seq=row["seq"]))
+        else:
+            _add(result.fresh, row, table)
     return result
+
+
+def _add(fresh: list[dict[str, Any]], row: dict[str, Any], table: Table) -> None:
+    """Add a row, in the place of one of the same content in another stream: both may come in one batch."""
+    same = ("site", "device", "at_ms", *CONTENT[table])
+    for index, other in enumerate(fresh):
+        if other["stream"] != row["stream"] and all(other[name] == row[name] for name in same):
+            fresh[index] = row
+            return
+    fresh.append(row)
 
 
 def _same_number(connection: Connection, table: Table, row: dict[str, Any]) -> Any:

@@ -24,7 +24,17 @@ from cloud_sync.ingest.schema import (
     shed_window,
 )
 from cloud_sync.ingest.statements import key_of
-from cloud_sync.ingest.streams import COPIED, DIFFERENT, Stream, ask_for_new, claim, hear_birth, mark, with_several
+from cloud_sync.ingest.streams import (
+    COPIED,
+    DIFFERENT,
+    Stream,
+    ask_for_new,
+    claim,
+    hear_birth,
+    mark,
+    read,
+    with_several,
+)
 from cloud_sync.ingest.tables import Clash, Range, Tables
 from cloud_sync.wire import AckMessage, BirthMessage, Box, Envelope
 
@@ -76,17 +86,21 @@ class _Work:
                 users.setdefault(stream, item.box)
         if users:
             self.streams = claim(self.connection, self.tables, users, self.now_ms)
+        kept = {item.message.stream for item in incoming if isinstance(item.message, BirthMessage)} - set(users)
+        self.streams |= read(self.connection, kept)
         births = [item for item in incoming if isinstance(item.message, BirthMessage)]
         # Births first, wherever they are in the batch: data that came after one must not speak against it.
         for item in [*births, *(item for item in incoming if isinstance(item.message, Envelope))]:
             self._take(item)
 
     def _take(self, item: Incoming) -> None:
+        message = item.message
         stream = _stream_of(item)
         if stream is None:
+            if isinstance(message, BirthMessage):
+                self._hear_kept(item.box, message)
             return
         known = self.streams[stream]
-        message = item.message
         if known.owner != item.box:
             self.copied.add((item.box, stream))
             if isinstance(message, Envelope):
@@ -94,10 +108,16 @@ class _Work:
                 self.gathered.refused.append(Refused(item.arrived, reason))
         elif isinstance(message, BirthMessage):
             self.born.add(stream)
-            hear_birth(self.connection, known, message)
+            hear_birth(self.connection, known, message, self.now_ms)
         elif isinstance(message, Envelope):
             self.gathered.add(item, message)
             self.sources.setdefault((message.stream, message.seq), item)
+
+    def _hear_kept(self, box: Box, birth: BirthMessage) -> None:
+        """Hear what the broker had kept: it makes no claim to a stream, and its box may be away."""
+        known = self.streams.get(birth.stream)
+        if known is not None and known.owner == box:
+            hear_birth(self.connection, known, birth, self.now_ms)
 
     def write(self) -> None:
         """Write what was taken in: windows, the rows of the smaller tables, and last the ledger."""
