@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
+from cloud_sync.ingest.inbox import Incoming
 from cloud_sync.ingest.ledger import holds
 from cloud_sync.ingest.schema import event, evidence
 from cloud_sync.ingest.tables import Range
-from cloud_sync.wire import Box
+from cloud_sync.wire import Box, EventMessage, EvidenceMessage
 
 # Without the time: a box may correct that when its clock has been set.
 CONTENT = {event: ("channel", "kind", "camera", "boot", "data"), evidence: ("kind", "camera", "boot", "data")}
@@ -25,6 +26,16 @@ class Sorted:
 
     fresh: list[dict[str, Any]] = field(default_factory=list)
     different: list[dict[str, Any]] = field(default_factory=list)
+
+
+def differ(one: Incoming, other: Incoming) -> bool:
+    """Tell whether two messages with one number are events, or pictures, of different content."""
+    table = {EventMessage: event, EvidenceMessage: evidence}.get(type(one.message))
+    if one is other or table is None or type(one.message) is not type(other.message):
+        return False
+    fields = [name for name in CONTENT[table] if name != "channel"]
+    same = all(getattr(one.message, name) == getattr(other.message, name) for name in fields)
+    return not same or one.channel is not other.channel
 
 
 def sort(

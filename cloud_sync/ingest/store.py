@@ -110,8 +110,11 @@ class _Work:
             self.born.add(stream)
             hear_birth(self.connection, known, message, self.now_ms)
         elif isinstance(message, Envelope):
-            self.gathered.add(item, message)
-            self.sources.setdefault((message.stream, message.seq), item)
+            first = self.sources.setdefault((message.stream, message.seq), item)
+            if repeats.differ(first, item):
+                self._set_aside_different(message.stream, message.seq, item)
+            else:
+                self.gathered.add(item, message)
 
     def _hear_kept(self, box: Box, birth: BirthMessage) -> None:
         """Hear what the broker had kept: it makes no claim to a stream, and its box may be away."""
@@ -170,14 +173,16 @@ class _Work:
         several = with_several(self.connection, boxes)
         found = repeats.sort(self.connection, table, single, held, several)
         for row in found.different:
-            mark(self.connection, row["stream"], self.streams[row["stream"]], DIFFERENT)
-            arrived = self.sources[row["stream"], row["seq"]].arrived
-            self.gathered.refused.append(Refused(arrived, f"seq {row['seq']} of its stream had another content before"))
+            self._set_aside_different(row["stream"], row["seq"], self.sources[row["stream"], row["seq"]])
         if found.fresh:
             fresh = columns_of(found.fresh)
             if table is evidence:
                 self.tables.make_room(self.connection, table, fresh["at_ms"])
             self.tables.put(self.connection, table, fresh, Clash.KEEP)
+
+    def _set_aside_different(self, stream: str, seq: int, item: Incoming) -> None:
+        mark(self.connection, stream, self.streams[stream], DIFFERENT)
+        self.gathered.refused.append(Refused(item.arrived, f"seq {seq} of its stream had another content before"))
 
 
 def _stream_of(item: Incoming) -> str | None:

@@ -273,10 +273,13 @@ def test_a_birth_that_the_broker_kept_shows_a_restored_box(database: Engine) -> 
     assert put(database, event(21)) == {BOX: [ASKED]}
 
 
-def test_a_number_with_another_content_shows_a_second_history(database: Engine) -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_a_number_with_another_content_shows_a_second_history(database: Engine, *, together: bool) -> None:
     """An event under a number that another one has is kept aside, its stream is marked, and the first stays."""
-    put(database, event(1, "first"))
-    assert put(database, event(1, "second")) == {BOX: [AckMessage(stream=STREAM, through=0, remint=DIFFERENT)]}
+    if not together:
+        put(database, event(1, "first"))
+    acks = put(database, event(1, "first"), event(1, "second"))
+    assert acks == {BOX: [AckMessage(stream=STREAM, through=0, remint=DIFFERENT)]}
     assert [row.kind for row in rows(database, schema.event)] == ["first"]
     assert [row.reason for row in rows(database, schema.quarantine)] == [
         "seq 1 of its stream had another content before"
