@@ -19,9 +19,6 @@ settings.load_profile("hedgerow")
 ROOT = Path(__file__).resolve().parent.parent
 """The repository."""
 
-settings.register_profile("hedgerow", deadline=None)  # a busy machine is no failure
-settings.load_profile("hedgerow")
-
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
