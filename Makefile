@@ -6,6 +6,7 @@ SOURCE ?= sim:orchard
 PORT ?= 8642
 DATA ?= hedgerow-data
 TESTS ?= tests
+WORKERS ?= 3
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
@@ -19,7 +20,7 @@ run: $(VENV)/.run ## Start the demo: broker, agent, cloud ingest and status page
 	@exec $(VENV)/bin/hedgerow demo --source '$(subst ','\'',$(value SOURCE))' --port $(PORT) --data "$(DATA)"
 
 test: $(VENV)/.test ## Run the tests; what a machine lacks (mosquitto, Chromium, ...) is skipped and said
-	$(VENV)/bin/python -m pytest $(TESTS)
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 faults: $(VENV)/.test ## Break everything between box and cloud hundreds of times, and write docs/fault-matrix.md (half an hour)
 	rm -f $(VENV)/faults.json

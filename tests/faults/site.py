@@ -12,9 +12,10 @@ from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, fast_settings
 from tests.faults.matrix import Result
 from tests.faults.packet_proxy import PacketProxy
 from tests.faults.records import Records, committed, ingested, keep_journal
+from tests.faults.scale import times
 from tests.faults.workload import step
 
-DRAIN_S = 30.0
+DRAIN_S = times(30, long=120)
 
 
 class Site:

@@ -1,5 +1,6 @@
 """A poor link on either side of the broker: cut at any byte, stalled, repeating and reordering what it carries."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from tests.faults.brokers import Mosquitto
 from tests.faults.ends import eventually
 from tests.faults.fixtures import SITES
 from tests.faults.matrix import Result
-from tests.faults.scale import times
+from tests.faults.scale import LONG, times
 from tests.faults.site import Site, dice_of
 
 
@@ -24,6 +25,7 @@ def test_cut_at_random_bytes(site: Site, result: Result) -> None:
         link.cut_after(dice.randrange(1, 4000))
         while link.will_cut:
             site.commit(2)
+            time.sleep(0.02)  # what is committed while a link is away must be sent afterwards
         result.faults += 1
     site.drain()
     site.check(result)
@@ -64,6 +66,8 @@ def test_stalled(site: Site, result: Result) -> None:
     site.check(result)
 
 
+# Not on rumqttd: it hangs up on whoever acknowledges out of order.
+@pytest.mark.parametrize("site", SITES[:2] if LONG else SITES[:1], indirect=True)
 def test_repeats_and_reorders(site: Site, result: Result) -> None:
     """Each message up to three times, in any order, both ways"""
     site.start_cloud()
