@@ -9,9 +9,10 @@ import pytest
 from cloud_sync.uplink import UplinkSettings
 from cloud_sync.wire import AckMessage, Channel
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings
+from tests.faults.ends import BOX, BoxEnd, fast_settings
 from tests.faults.listener import Listener
 from tests.uplink.picky import PickyBroker
+from tests.waiting import eventually
 
 
 def picky(broker: PickyBroker, **changes: Any) -> UplinkSettings:
