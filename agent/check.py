@@ -4,9 +4,10 @@ import ssl
 from pathlib import Path
 
 from agent.capture import create_source
-from agent.config import CameraConfig, Config, SyncConfig, read_secret
+from agent.config import CameraConfig, Config, PlacesConfig, SyncConfig, read_secret
 from agent.errors import ConfigError, FatalError
 from agent.modelstore import ModelStore
+from agent.places import Places
 from cloud_sync.mqtt import BrokerSettings
 
 
@@ -22,6 +23,7 @@ def find_problems(config: Config) -> list[str]:
     problems += [
         _of_model(config.model.path),
         _of_installed(config),
+        _of_places(config.places),
         _of_secret("sync.password_file", config.sync.password_file),
         _of_certificates(config.sync),
         _of_secret("page.password_file", config.page.password_file),
@@ -54,6 +56,14 @@ def _of_installed(config: Config) -> str | None:
         ModelStore(config.storage.data_dir).read(config.model.name)
     except FatalError as error:
         return f"model.name: {error}"
+    return None
+
+
+def _of_places(places: PlacesConfig) -> str | None:
+    try:
+        Places.load(places)
+    except ConfigError as error:
+        return f"places.geojson: {error}"
     return None
 
 

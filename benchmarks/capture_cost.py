@@ -25,7 +25,8 @@ from urllib.request import urlopen
 import av
 import numpy as np
 
-from tests.capture.cameras import RtspServer, ports
+from tests.capture.cameras import RtspServer
+from tests.waiting import free_ports
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -125,7 +126,7 @@ def measure(case: Case, folder: Path, server: RtspServer, *, settle_s: float, se
     name = f"still-{case.width}x{case.height}.mp4"
     if not (server.folder / name).exists():
         make_still(server.folder / name, case.width, case.height)
-    (port,) = ports(1)
+    (port,) = free_ports(1)
     with daemon(folder, case, server.url(name), port) as process:
         time.sleep(settle_s)
         pids = processes_of(process.pid)
@@ -150,7 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "published").mkdir()
-        server = RtspServer(folder / "published", *ports(2))
+        server = RtspServer(folder / "published", *free_ports(2))
         server.start()
         try:
             cases = [case for case in CASES if options.only in case.name]

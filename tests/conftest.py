@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import settings
 
 from cloud_sync.ingest import open_database
 from tests.postgres import Postgres, find_programs
+from tests.waiting import free_ports
 
 settings.register_profile("hedgerow", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("hedgerow")
@@ -72,9 +72,7 @@ def require_module() -> Callable[[str], None]:
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,8 @@ from tempfile import mkdtemp
 from uuid import uuid4
 
 import psycopg
+
+from tests.waiting import free_ports
 
 PASSWORD = "for tests only"
 
@@ -33,7 +34,7 @@ class Postgres:
 
         Its folder is not pytest's: that belongs to root alone, and the next run of the tests may remove it.
         """
-        self.port = free_port()
+        (self.port,) = free_ports(1)
         self._programs = programs
         self._folder = folder = Path(mkdtemp(prefix="hedgerow-postgres-"))
         self._data = folder / "data"
@@ -137,9 +138,3 @@ class Postgres:
 
 def _name(url: str) -> str:
     return url.rpartition("/")[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

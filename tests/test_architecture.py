@@ -51,7 +51,7 @@ ALLOWED = {
     "journal": set(),
     "broker": set(),
     "report": {"detection", "machine"},
-    "check": {"capture", "detection", "modelstore", "store"},
+    "check": {"capture", "detection", "modelstore", "places", "store"},
 }
 WIRES = {"app", "demo", "cli"}
 CLOCKS = {"agent/clock.py", "agent/journal.py"}

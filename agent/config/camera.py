@@ -234,6 +234,8 @@ class CameraConfig(Section):
                 f"scheme {scheme!r} is not known; allowed: rtsp://, rtsps://, http://, https://, a file, a folder of "
                 "images, /dev/videoN or sim:orchard"
             )
+        if scheme not in {"", "file", "sim"} and not re.match(r"[a-z]+://[^/]", source):
+            raise ValueError(f"no host is in it; allowed: {scheme}://HOST[:PORT]/PATH")
         if re.search(r"[\x00-\x1f\x7f]", source):
             raise ValueError("control characters are in no address, and in no path that can be opened")
         return source

@@ -68,6 +68,10 @@ def _explain(problem: ErrorDetails) -> str:
     found = None if isinstance(given, dict | BaseModel) else repr(shown)
     if kind == "string_pattern_mismatch" and problem["loc"][-1] == "tiles":
         return f"{field}: found {found}; allowed: auto, or columns and rows from 1x1 to 8x8, as 2x2"
+    if kind == "tuple_type" and isinstance(given, dict):
+        return f"{field}: found one table; allowed: a list of tables, each under [[{_table(problem)}]]"
+    if kind == "too_short" and context["field_type"] == "Tuple":
+        return f"{field}: too few good ones of what is listed; allowed: at least {context['min_length']}"
     if kind == "string_pattern_mismatch":
         return f"{field}: found {found}; allowed: {NAME_RULE}"
     if kind == "value_error":
@@ -75,6 +79,11 @@ def _explain(problem: ErrorDetails) -> str:
     else:
         message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{field}: found {found}; {message}" if found else f"{field}: {message}"
+
+
+def _table(problem: ErrorDetails) -> str:
+    """Return the name of a table as it stands in the file: without the numbers of lists."""
+    return ".".join(part for part in problem["loc"] if isinstance(part, str))
 
 
 def _absolute_paths(config: Config, base: Path) -> Config:

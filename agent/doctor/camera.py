@@ -20,6 +20,9 @@ _ADVICE = {
     "unauthorised": "give the camera's user and password in its address",
     "stalled": "it answers but sends nothing: restart it, or try its other stream",
     "failed": "choose H.264 or H.265 in the camera, and its sub-stream",
+    "refused": "it is switched on, but nothing listens there: is the port right, and RTSP turned on?",
+    "unsupported": "choose H.264 or H.265 in the camera, or its other stream",
+    "decoder-lost": "its stream crashes the decoder: choose H.264 or H.265 in the camera, and its sub-stream",
     "ended": "it ended the stream at once: does it allow one more viewer?",
 }
 

@@ -1,7 +1,6 @@
 """Windows that are still open, noted in a file beside the database: a power cut costs seconds of them, not a minute."""
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +9,7 @@ import structlog
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import DatabaseError
 
+from agent.files import write_atomically
 from agent.store.schema import rollup as rollup_table
 from agent.types import ANY, MeasureRollup, Rollup
 
@@ -53,7 +53,7 @@ class Checkpoint:
             "measures": [asdict(part) for part in parts if isinstance(part, MeasureRollup)],
         }
         try:
-            self._replace(json.dumps(content))
+            write_atomically(self._path, json.dumps(content).encode())
         except OSError as error:
             if not self._failed:
                 log.warning("open_windows_not_noted", file=self._path.name, reason=error.strerror)
@@ -88,20 +88,6 @@ class Checkpoint:
                 if (camera, start_s, length_s) in found:
                     found[camera, start_s, length_s] = revision
         return found
-
-    def _replace(self, text: str) -> None:
-        """Write the file whole, or leave the old one: it is renamed into place once it is on the disk."""
-        beside = self._path.with_suffix(".new")
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _window_of(part: Part) -> Window:

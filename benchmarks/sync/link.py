@@ -13,8 +13,9 @@ from benchmarks.sync.rows import minute_bodies
 from cloud_sync.ingest import schema as cloud_schema
 from cloud_sync.outbox import append
 from cloud_sync.wire import Channel
-from tests.faults.ends import BoxEnd, CloudEnd, eventually, fast_settings
+from tests.faults.ends import BoxEnd, CloudEnd, fast_settings
 from tests.uplink.slow_link import SlowLink
+from tests.waiting import eventually
 
 MORE_THAN_FITS = 100
 """Minutes in the backlog for each 10 kB that the link carries: more than twice what it can drain."""

@@ -93,6 +93,13 @@ def test_substream_is_what_is_watched(tmp_path: Path):
             GOOD.replace("sim:orchard", "RTSP://x/y"),
             r"cameras\.0\.source: found 'RTSP://x/y'; scheme 'RTSP' is not known",
         ),
+        (GOOD.replace("sim:orchard", "rtsp:/x/y"), r"cameras\.0\.source: found 'rtsp:/x/y'; no host is in it; allowed"),
+        (GOOD.replace("[[cameras]]", "[cameras]"), r"cameras: found one table; .* each under \[\[cameras\]\]"),
+        (GOOD + '[cameras.zones]\nname = "yard"\n', r"cameras\.0\.zones: found one table; .*\[\[cameras\.zones\]\]"),
+        (
+            GOOD + '[[cameras.zones]]\nname = "yard"\npolygon = [[0, 0], [1, 1]]\n',
+            r"cameras\.0\.zones\.0\.polygon: too few .* allowed: at least 3",
+        ),
         (GOOD.replace("sim:orchard", "a\\u0000b"), r"cameras\.0\.source: found 'a.x00b'; control characters"),
         (GOOD + '[sync]\npassword_file = "a"\n', r"sync: password_file needs a username beside it"),
         (GOOD.replace('site = "farm"\n', ""), r"box\.site: is missing"),
@@ -180,6 +187,16 @@ def test_example_file_is_valid():
     """The example in the documentation is a configuration that works."""
     config = load_config(EXAMPLE)
     assert {camera.name for camera in config.cameras} == {"north-row", "demo"}
+
+
+def test_example_file_is_good_with_all_its_lines(tmp_path: Path):
+    """Whoever uncomments every example gets a configuration, but for what is in place of something else."""
+    text = EXAMPLE.read_text(encoding="utf-8")
+    config = load(tmp_path, re.sub(r"^# (?=\[|[a-z_]+ = )(?!.*in place of)", "", text, flags=re.MULTILINE))
+    assert config.cameras[0].zones
+    assert config.cameras[0].farm.ripeness
+    assert config.sync.windows
+    assert config.bundle.cloud_key is not None
 
 
 def test_example_file_shows_every_key_with_its_default(tmp_path: Path):

@@ -15,7 +15,8 @@ from cloud_sync.sqlite import open_sqlite
 from cloud_sync.uplink.status import LinkState
 from cloud_sync.wire import AckMessage, Box
 from tests.bundle.carry import KEY, NOW_MS, OTHER_KEY, export, fill, many
-from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings
+from tests.faults.ends import BOX, BoxEnd, fast_settings
+from tests.waiting import eventually
 
 CLOUD_KEY = OTHER_KEY
 PUBLIC = public_hex(CLOUD_KEY)

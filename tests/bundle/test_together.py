@@ -9,7 +9,8 @@ from sqlalchemy import Engine
 
 from cloud_sync.ingest import open_database
 from tests.bundle.carry import contents, export, fill, many, take
-from tests.faults.ends import BoxEnd, CloudEnd, eventually, fast_settings
+from tests.faults.ends import BoxEnd, CloudEnd, fast_settings
+from tests.waiting import eventually
 
 
 def alone(box: BoxEnd, tmp_path: Path) -> dict[str, list[tuple]]:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from agent.clock import Clock, SystemClock
 from agent.config import CameraConfig
 from agent.motion import MotionGate
 from agent.types import CameraState, CameraStatus, Event, Frame
+from tests.waiting import eventually
 
 STEP = 4
 """Grey levels from one frame of a test video to the next: a frame tells its own number."""
@@ -41,14 +41,6 @@ def make_video(
 def number_of(frame: Frame) -> int:
     """Return which frame of a test video this is, modulo 50, from its grey."""
     return round((float(frame.image.mean()) - 13.5) / STEP)  # coding makes such a grey darker by 2.5
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    """Wait until something is true, or fail."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"not true within {timeout_s} s"
-        time.sleep(0.01)
 
 
 @dataclass
@@ -113,7 +105,7 @@ class RtspServer:
         ports = ("-p", str(self.port), "-cp", str(self.control_port))
         command = [str(program), "-d", str(self.folder), "-H", "127.0.0.1", *ports]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(self._answers)
+        eventually(self._answers)
 
     def _answers(self) -> bool:
         try:
@@ -130,14 +122,3 @@ class RtspServer:
         if self.process is not None:
             self.process.kill()
             self.process.wait(10)
-
-
-def ports(count: int) -> list[int]:
-    """Return free TCP ports of loopback."""
-    probes = [socket.socket() for _ in range(count)]
-    for probe in probes:
-        probe.bind(("127.0.0.1", 0))
-    found = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return found

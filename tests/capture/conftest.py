@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.capture import Decoders
-from tests.capture.cameras import RtspServer, Watcher, make_video, ports
+from tests.capture.cameras import RtspServer, Watcher, make_video
+from tests.waiting import free_ports
 
 
 @pytest.fixture
@@ -42,6 +43,6 @@ def rtsp(tmp_path: Path) -> Iterator[RtspServer]:
     folder = tmp_path / "published"
     folder.mkdir()
     make_video(folder / "video.mp4")
-    server = RtspServer(folder, *ports(2))
+    server = RtspServer(folder, *free_ports(2))
     yield server
     server.kill()

@@ -17,7 +17,8 @@ from agent.clock import ManualClock
 from agent.config import CameraConfig
 from agent.decoder.segments import MappedSegments, Segments
 from agent.types import CameraState
-from tests.capture.cameras import RtspServer, Watched, Watcher, make_video, number_of, wait_for
+from tests.capture.cameras import RtspServer, Watched, Watcher, make_video, number_of
+from tests.waiting import eventually
 
 TGKILL = 234
 """The system call of x86-64: a signal for one thread of another process."""
@@ -50,7 +51,7 @@ def pair(rtsp: RtspServer, watch: Watcher) -> tuple[Watched, Watched]:
     cameras = []
     for name in ("left", "right"):
         cameras.append(watch(rtsp.url("video.mp4"), name=name))
-        wait_for(lambda: live(cameras[-1]))
+        eventually(lambda: live(cameras[-1]))
     assert list(watch.decoders.processes()) == ["*"]
     return cameras[0], cameras[1]
 
@@ -96,7 +97,7 @@ def test_a_crash_in_one_camera(pair: tuple[Watched, Watched], watch: Watcher) ->
     """When the thread of one camera crashes, both come back, and that one is decoded apart from then on."""
     before = watch.decoders.processes()["*"]
     crash(before, threads(before)[1])
-    wait_for(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
+    eventually(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
     assert set(watch.decoders.processes()) == {"*", "left"}
     assert before not in watch.decoders.processes().values()
     assert watch.decoders.lost == 1
@@ -107,11 +108,11 @@ def test_a_second_crash_leaves_the_others_alone(pair: tuple[Watched, Watched], w
     """A camera that crashes its own decoder takes nobody along."""
     shared = watch.decoders.processes()["*"]
     crash(shared, threads(shared)[1])
-    wait_for(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
+    eventually(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
     right_states = len(pair[1].states)
     own = watch.decoders.processes()["left"]
     crash(own, threads(own)[1])
-    wait_for(lambda: pair[0].grabber.status().reconnects == 2 and live(pair[0]), 20)
+    eventually(lambda: pair[0].grabber.status().reconnects == 2 and live(pair[0]), 20)
     assert len(pair[1].states) == right_states
     assert watch.decoders.processes()["left"] != own
 
@@ -121,7 +122,7 @@ def test_a_process_killed_from_outside(pair: tuple[Watched, Watched], watch: Wat
     """A decoder process that ends by no camera's fault is started again, and no camera is set apart for it."""
     before = watch.decoders.processes()["*"]
     os.kill(before, number)
-    wait_for(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
+    eventually(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
     assert list(watch.decoders.processes()) == ["*"]
     assert gone(before)
 
@@ -130,7 +131,7 @@ def test_a_frozen_process(pair: tuple[Watched, Watched], watch: Watcher) -> None
     """A decoder process that does not move at all is ended within seconds, and another one serves both cameras."""
     before = watch.decoders.processes()["*"]
     os.kill(before, signal.SIGSTOP)
-    wait_for(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
+    eventually(lambda: all(cam.seen(CameraState.DECODER_LOST) and live(cam) for cam in pair), 20)
     assert gone(before)
     assert list(watch.decoders.processes()) == ["*"]
 
@@ -144,7 +145,7 @@ def test_the_decoder_ends_with_the_agent(decoders: Decoders) -> None:
     assert decoder.lives
     connection.close()
     decoder._control.close()
-    wait_for(lambda: not decoder.lives)
+    eventually(lambda: not decoder.lives)
 
 
 def test_truncated_and_fuzzed_files(tmp_path: Path, decoders: Decoders) -> None:
@@ -244,15 +245,15 @@ def test_a_thread_that_hangs(rtsp: RtspServer, watch: Watcher, tmp_path: Path) -
     os.mkfifo(tmp_path / "pipe.mp4")
     rtsp.start()
     good = watch(rtsp.url("video.mp4"), name="good")
-    wait_for(lambda: live(good))
+    eventually(lambda: live(good))
     shared = watch.decoders.processes()["*"]
     hanging = watch(str(tmp_path / "pipe.mp4"), name="hanging", stall_timeout_s=0.5)
-    wait_for(lambda: hanging.seen(CameraState.DECODER_LOST), 20)
+    eventually(lambda: hanging.seen(CameraState.DECODER_LOST), 20)
     assert "hung on this camera" in hanging.states[0].detail
-    wait_for(lambda: gone(shared) and live(good) and "hanging" in watch.decoders.processes(), 20)
+    eventually(lambda: gone(shared) and live(good) and "hanging" in watch.decoders.processes(), 20)
     states = len(good.states)
     own = watch.decoders.processes()["hanging"]
-    wait_for(lambda: gone(own), 20)
+    eventually(lambda: gone(own), 20)
     assert len(good.states) == states
     assert live(good)
 

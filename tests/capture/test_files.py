@@ -13,7 +13,8 @@ from agent.clock import ManualClock, SystemClock
 from agent.config import CameraConfig
 from agent.errors import ConfigError
 from agent.types import CameraState, Frame
-from tests.capture.cameras import Watcher, make_video, number_of, wait_for
+from tests.capture.cameras import Watcher, make_video, number_of
+from tests.waiting import eventually
 
 
 def camera(source: Path | str, **settings: object) -> CameraConfig:
@@ -89,7 +90,7 @@ def test_loop(tmp_path: Path, watch: Watcher) -> None:
     short = make_video(tmp_path / "short.mp4", frames=4, fps=30)
     cam = watch(str(short), fps=30, loop=True)
     frames = [cam.slot.take(5) for _ in range(10)]
-    wait_for(lambda: cam.grabber.status().frames_captured > 10)
+    eventually(lambda: cam.grabber.status().frames_captured > 10)
     first = frames[0].index
     assert [frame.index for frame in frames] == list(range(first, first + 10))
     assert [number_of(frame) for frame in frames] == [i % 4 for i in range(first, first + 10)]
@@ -159,7 +160,7 @@ def test_an_unknown_codec(tmp_path: Path) -> None:
 def test_absent_device(watch: Watcher) -> None:
     """A V4L2 device that is not plugged in is unreachable."""
     cam = watch("/dev/video77")
-    wait_for(lambda: bool(cam.states))
+    eventually(lambda: bool(cam.states))
     assert cam.states[0].state is CameraState.UNREACHABLE
 
 
@@ -177,7 +178,7 @@ def test_sound_without_video(tmp_path: Path) -> None:
 def test_a_broken_recording_is_not_played_twice(tmp_path: Path, watch: Watcher) -> None:
     """A missing file is tried again until it is there; then it plays once."""
     cam = watch(str(tmp_path / "later.mp4"))
-    wait_for(lambda: cam.seen(CameraState.UNREACHABLE))
+    eventually(lambda: cam.seen(CameraState.UNREACHABLE))
     make_video(tmp_path / "part.mp4", frames=8).rename(tmp_path / "later.mp4")
     cam.thread.join(10)
     states = [status.state for status in cam.states]

@@ -16,7 +16,8 @@ from agent.clock import ManualClock, SystemClock
 from agent.config import CameraConfig
 from agent.errors import ConfigError
 from agent.types import CameraState, CameraStatus, Frame
-from tests.capture.cameras import Watcher, make_video, wait_for
+from tests.capture.cameras import Watcher, make_video
+from tests.waiting import eventually
 
 
 def frame(index: int) -> Frame:
@@ -110,14 +111,14 @@ def test_newest_frame_only(tmp_path: Path, watch: Watcher) -> None:
 def test_beats(watch: Watcher, free_port: int) -> None:
     """A grabber beats while its camera is away."""
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
-    wait_for(lambda: len(cam.beats) > 10)
+    eventually(lambda: len(cam.beats) > 10)
     assert cam.grabber.longest_silence_s > max(b - a for a, b in pairwise(cam.beats))
 
 
 def test_one_report_per_transition(watch: Watcher, free_port: int) -> None:
     """A camera that stays away is reported once, however often it is tried."""
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
-    wait_for(lambda: len(cam.beats) > 14)
+    eventually(lambda: len(cam.beats) > 14)
     assert [status.state for status in cam.states] == [CameraState.REFUSED]
     assert cam.grabber.status().since == cam.states[0].since
 
@@ -130,10 +131,10 @@ def test_away_costs_no_memory(watch: Watcher, free_port: int) -> None:
 
     before = held("self")
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
-    wait_for(lambda: len(cam.beats) > 14)
+    eventually(lambda: len(cam.beats) > 14)
     cam.stop.set()
     cam.thread.join(5)
-    wait_for(lambda: held(watch.decoders.processes()["*"])[1] == 1)
+    eventually(lambda: held(watch.decoders.processes()["*"])[1] == 1)
     assert held(watch.decoders.processes()["*"])[0] < 10
     watch.decoders.close()
     assert held("self") == before

@@ -16,7 +16,8 @@ from agent.capture import replay
 from agent.clock import ManualClock
 from agent.config import CameraConfig
 from agent.types import CameraState
-from tests.capture.cameras import Watcher, make_video, wait_for
+from tests.capture.cameras import Watcher, make_video
+from tests.waiting import eventually
 
 
 class Files(SimpleHTTPRequestHandler):
@@ -101,7 +102,7 @@ def test_locked_page(watch: Watcher) -> None:
     """A camera that asks for a password is unauthorised."""
     with served(Mjpeg) as address:
         cam = watch(f"{address}/locked")
-        wait_for(lambda: bool(cam.states))
+        eventually(lambda: bool(cam.states))
         assert cam.states[0].state is CameraState.UNAUTHORISED
 
 
@@ -109,7 +110,7 @@ def test_missing_page(tmp_path: Path, watch: Watcher) -> None:
     """An address that the server does not know is a failure that names the reason."""
     with served(partial(Files, directory=str(tmp_path))) as address:
         cam = watch(f"{address}/none.mp4")
-        wait_for(lambda: bool(cam.states))
+        eventually(lambda: bool(cam.states))
         assert cam.states[0].state is CameraState.FAILED
         assert "404" in cam.states[0].detail
 
@@ -119,7 +120,7 @@ def test_a_decoder_fed_garbage(watch: Watcher, name: str) -> None:
     """A camera that sends random bytes for ever shows nothing, is told so and tried again; its decoder lives."""
     with served(Garbage) as url:
         cam = watch(f"{url}/{name}", stall_timeout_s=0.5)
-        wait_for(lambda: sum(cam.grabber.status().failures.values()) >= 2, 30)
+        eventually(lambda: sum(cam.grabber.status().failures.values()) >= 2, 30)
         cam.stop.set()
         cam.thread.join(10)
     assert watch.decoders.lost == 0

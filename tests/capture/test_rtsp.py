@@ -9,8 +9,9 @@ from itertools import pairwise
 from agent.clock import ManualClock
 from agent.motion import MotionGate
 from agent.types import CameraState
-from tests.capture.cameras import RtspServer, Watcher, make_video, number_of, wait_for
+from tests.capture.cameras import RtspServer, Watcher, make_video, number_of
 from tests.faults.proxy import Proxy
+from tests.waiting import eventually
 
 
 def test_frames_arrive(rtsp: RtspServer, watch: Watcher) -> None:
@@ -70,12 +71,12 @@ def test_killed_server_comes_back(rtsp: RtspServer, watch: Watcher) -> None:
     """When the server dies, the camera is told lost, tries again, and is live again after the server's restart."""
     rtsp.start()
     cam = watch(rtsp.url("video.mp4"))
-    wait_for(lambda: cam.seen(CameraState.LIVE))
+    eventually(lambda: cam.seen(CameraState.LIVE))
     rtsp.kill()
-    wait_for(lambda: cam.grabber.status().state is CameraState.REFUSED)
+    eventually(lambda: cam.grabber.status().state is CameraState.REFUSED)
     assert "refused" in cam.grabber.status().detail
     rtsp.start()
-    wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+    eventually(lambda: cam.grabber.status().state is CameraState.LIVE)
     assert cam.grabber.status().reconnects == 1
     assert cam.slot.take(5) is not None
 
@@ -84,11 +85,11 @@ def test_new_frame_size_after_reconnect(rtsp: RtspServer, watch: Watcher) -> Non
     """A camera that comes back with another frame size is taken as it comes."""
     rtsp.start()
     cam = watch(rtsp.url("video.mp4"))
-    wait_for(lambda: cam.seen(CameraState.LIVE))
+    eventually(lambda: cam.seen(CameraState.LIVE))
     rtsp.kill()
     make_video(rtsp.folder / "video.mp4", width=320, height=180)
     rtsp.start()
-    wait_for(lambda: cam.grabber.status().width == 320)
+    eventually(lambda: cam.grabber.status().width == 320)
     frame = cam.slot.take(5)
     while frame.image.shape[1] != 320:
         frame = cam.slot.take(5)
@@ -103,13 +104,13 @@ def test_frozen_server_is_stalled(rtsp: RtspServer, watch: Watcher) -> None:
     """A server that freezes makes the camera stalled, not ended, and it is live again when the server thaws."""
     rtsp.start()
     cam = watch(rtsp.url("video.mp4"))
-    wait_for(lambda: cam.seen(CameraState.LIVE))
+    eventually(lambda: cam.seen(CameraState.LIVE))
     rtsp.signal(signal.SIGSTOP)
-    wait_for(lambda: len(cam.states) >= 2)
+    eventually(lambda: len(cam.states) >= 2)
     assert cam.states[1].state is CameraState.STALLED
     assert cam.grabber.status().failures["stalled"] >= 1
     rtsp.signal(signal.SIGCONT)
-    wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+    eventually(lambda: cam.grabber.status().state is CameraState.LIVE)
 
 
 def test_half_open_connection(rtsp: RtspServer, watch: Watcher) -> None:
@@ -117,11 +118,11 @@ def test_half_open_connection(rtsp: RtspServer, watch: Watcher) -> None:
     rtsp.start()
     with Proxy(rtsp.port) as radio:
         cam = watch(rtsp.url("video.mp4").replace(f":{rtsp.port}", f":{radio.port}"))
-        wait_for(lambda: cam.seen(CameraState.LIVE))
+        eventually(lambda: cam.seen(CameraState.LIVE))
         radio.stall()
-        wait_for(lambda: cam.seen(CameraState.STALLED))
+        eventually(lambda: cam.seen(CameraState.STALLED))
         radio.resume()
-        wait_for(lambda: cam.grabber.status().state is CameraState.LIVE)
+        eventually(lambda: cam.grabber.status().state is CameraState.LIVE)
         cam.stop.set()
         cam.thread.join(10)
 
@@ -137,7 +138,7 @@ def test_what_was_held_up_is_not_taken_for_now(rtsp: RtspServer, watch: Watcher)
         radio.stall()
         time.sleep(3)
         radio.resume()
-        wait_for(lambda: cam.grabber.status().frames_late > 5)
+        eventually(lambda: cam.grabber.status().frames_late > 5)
         cam.slot.take(0)
         ages_s = []
         for _ in range(15):
@@ -155,14 +156,14 @@ def test_a_stream_that_is_always_late(rtsp: RtspServer, watch: Watcher) -> None:
     rtsp.start()
     clock = ManualClock()
     cam = watch(rtsp.url("video.mp4"), clock, max_age_s=3)
-    wait_for(lambda: cam.seen(CameraState.LIVE))
+    eventually(lambda: cam.seen(CameraState.LIVE))
     clock.advance(6)
 
     def stalled() -> bool:
         clock.advance(0.01)
         return cam.seen(CameraState.STALLED)
 
-    wait_for(stalled)
+    eventually(stalled)
     assert "3 s late" in cam.states[1].detail
     assert cam.grabber.status().frames_late > 0
 
@@ -170,7 +171,7 @@ def test_a_stream_that_is_always_late(rtsp: RtspServer, watch: Watcher) -> None:
         clock.advance(0.01)
         return cam.grabber.status().state is CameraState.LIVE
 
-    wait_for(live)
+    eventually(live)
 
 
 def test_frozen_before_the_connection(rtsp: RtspServer, watch: Watcher) -> None:
@@ -178,7 +179,7 @@ def test_frozen_before_the_connection(rtsp: RtspServer, watch: Watcher) -> None:
     rtsp.start()
     rtsp.signal(signal.SIGSTOP)
     cam = watch(rtsp.url("video.mp4"))
-    wait_for(lambda: bool(cam.states))
+    eventually(lambda: bool(cam.states))
     assert cam.states[0].state is CameraState.STALLED
 
 
@@ -187,7 +188,7 @@ def test_end_of_a_live_stream(rtsp: RtspServer, watch: Watcher) -> None:
     make_video(rtsp.folder / "video.mp4", frames=24)
     rtsp.start()
     cam = watch(rtsp.url("video.mp4", loop=False))
-    wait_for(lambda: len(cam.states) >= 3)
+    eventually(lambda: len(cam.states) >= 3)
     assert [status.state for status in cam.states[:3]] == [CameraState.LIVE, CameraState.ENDED, CameraState.LIVE]
     assert cam.thread.is_alive()
 
@@ -196,7 +197,7 @@ def test_unknown_stream(rtsp: RtspServer, watch: Watcher) -> None:
     """A stream that the server does not know is a failure that names it, without the password."""
     rtsp.start()
     cam = watch(rtsp.url("other.mp4"))
-    wait_for(lambda: bool(cam.states))
+    eventually(lambda: bool(cam.states))
     assert cam.states[0].state is CameraState.FAILED
     assert "404" in cam.states[0].detail
     assert f"rtsp://user:***@127.0.0.1:{rtsp.port}/other.mp4" in cam.states[0].detail
@@ -205,7 +206,7 @@ def test_unknown_stream(rtsp: RtspServer, watch: Watcher) -> None:
 def test_refused_port(free_port: int, watch: Watcher) -> None:
     """A port where nobody listens is refused."""
     cam = watch(f"rtsp://127.0.0.1:{free_port}/x")
-    wait_for(lambda: bool(cam.states))
+    eventually(lambda: bool(cam.states))
     assert cam.states[0].state is CameraState.REFUSED
 
 
@@ -214,7 +215,7 @@ def test_wrong_password(free_port: int, watch: Watcher) -> None:
     with socket.create_server(("127.0.0.1", free_port)) as listener:
         threading.Thread(target=_refuse, args=(listener,), daemon=True).start()
         cam = watch(f"rtsp://admin:s3cret@127.0.0.1:{free_port}/x")
-        wait_for(lambda: bool(cam.states))
+        eventually(lambda: bool(cam.states))
         assert cam.states[0].state is CameraState.UNAUTHORISED
         assert "s3cret" not in cam.states[0].detail
         cam.stop.set()

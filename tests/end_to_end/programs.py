@@ -6,11 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.waiting import eventually
 
 HEDGEROW = [sys.executable, "-m", "agent.cli"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,14 +66,6 @@ class Program:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(10)
-
-
-def eventually(condition: Callable[[], object], timeout_s: float, explain: Callable[[], str] = lambda: "") -> None:
-    """Wait until something is true, or fail."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, f"not true within {timeout_s} s\n{explain()}"
-        time.sleep(0.1)
 
 
 def rows(database: Path, query: str) -> list[tuple]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.programs import eventually, rollups_in_the_cloud, rollups_on_the_box, rows
+from tests.end_to_end.programs import rollups_in_the_cloud, rollups_on_the_box, rows
+from tests.waiting import eventually
 
 KEY = "camera, zone, class_name, name, {start}, {length}, revision, readings"
 

@@ -19,7 +19,8 @@ from agent import __version__
 from agent.clock import SystemClock
 from agent.store import open_store
 from cloud_sync.ingest import open_database
-from tests.end_to_end.programs import HEDGEROW, ROOT, eventually, hedgerow, rollups_on_the_box
+from tests.end_to_end.programs import HEDGEROW, ROOT, hedgerow, rollups_on_the_box
+from tests.waiting import eventually
 
 
 def configuration(folder: Path, *, cameras: dict[str, str], more: str = "", port: int = 0) -> Path:

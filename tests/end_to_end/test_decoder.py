@@ -6,8 +6,9 @@ import signal
 from pathlib import Path
 from urllib.request import urlopen
 
-from tests.capture.cameras import make_video, ports
-from tests.end_to_end.programs import Program, eventually
+from tests.capture.cameras import make_video
+from tests.end_to_end.programs import Program
+from tests.waiting import eventually, free_ports
 
 
 def decoder_of(agent: Program) -> int | None:
@@ -24,7 +25,7 @@ def ended(pid: int) -> bool:
 def test_crash_of_the_decoder_and_of_the_agent(tmp_path: Path, start):
     """A decoder killed by SIGSEGV is replaced while the agent goes on; one whose agent is killed ends by itself."""
     make_video(tmp_path / "video.mp4")
-    (port,) = ports(1)
+    (port,) = free_ports(1)
     configuration = tmp_path / "hedgerow.toml"
     configuration.write_text(
         f'[box]\nsite = "farm"\ndevice = "box-1"\n[storage]\ndata_dir = "{tmp_path}/data"\n[page]\nport = {port}\n'

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.capture.cameras import RtspServer, ports
+from tests.capture.cameras import RtspServer
 from tests.end_to_end.programs import (
     Program,
     events_in_the_cloud,
     events_on_the_box,
-    eventually,
     rollups_in_the_cloud,
     rollups_on_the_box,
 )
+from tests.waiting import eventually, free_ports
 from tests.web.test_browser import ARGUMENTS
 
 ORANGE = (26, 140, 255)  # BGR of an apple's box
@@ -79,7 +79,7 @@ def test_demo_with_a_video_of_a_real_orchard(tmp_path: Path, start, tab: Page, s
 
 def test_demo_with_an_rtsp_stream(tmp_path: Path, start, tab: Page, shared_data: Path):
     """An RTSP camera, served for real: fruit is boxed on the page and counted the same in the cloud."""
-    server = RtspServer(shared_data / "video", *ports(2))
+    server = RtspServer(shared_data / "video", *free_ports(2))
     server.start()
     try:
         source = server.url("orchard_pan_dev.mp4")

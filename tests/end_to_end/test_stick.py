@@ -11,12 +11,12 @@ from tests.capture.conftest import rtsp
 from tests.end_to_end.programs import (
     events_in_the_cloud,
     events_on_the_box,
-    eventually,
     hedgerow,
     rollups_in_the_cloud,
     rollups_on_the_box,
     rows,
 )
+from tests.waiting import eventually
 
 __all__ = ["rtsp"]
 

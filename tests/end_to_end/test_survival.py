@@ -5,13 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.programs import (
-    events_in_the_cloud,
-    events_on_the_box,
-    eventually,
-    rollups_in_the_cloud,
-    rollups_on_the_box,
-)
+from tests.end_to_end.programs import events_in_the_cloud, events_on_the_box, rollups_in_the_cloud, rollups_on_the_box
+from tests.waiting import eventually
 
 OUTAGE_S = 60
 

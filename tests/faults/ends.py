@@ -29,14 +29,6 @@ def utc_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def eventually(fact: Callable[[], Any], *, within_s: float = 10.0) -> None:
-    """Wait until a fact holds."""
-    deadline = time.monotonic() + within_s
-    while not fact():
-        assert time.monotonic() < deadline, f"still not true after {within_s} s"
-        time.sleep(0.02)
-
-
 def rollup_row(number: int, *, revision: int = 1, unique_tracks: int | None = None) -> RollupRow:
     """A row of its own for each number."""
     return RollupRow(

@@ -9,7 +9,8 @@ from pathlib import Path
 from cloud_sync.ingest import IngestSettings, run_ingest
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import UplinkSettings
-from tests.faults.ends import BoxEnd, eventually, fast_settings, utc_ms
+from tests.faults.ends import BoxEnd, fast_settings, utc_ms
+from tests.waiting import eventually
 
 
 def start_process(

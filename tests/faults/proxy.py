@@ -12,7 +12,7 @@ class Proxy:
 
     def __init__(self, target_port: int) -> None:
         self._target = ("127.0.0.1", target_port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = self._listen()
         self._listener.settimeout(0.05)
         self.port = int(self._listener.getsockname()[1])
         self.url = f"mqtt://127.0.0.1:{self.port}"
@@ -37,6 +37,9 @@ class Proxy:
         for thread in self._threads:
             thread.join(5)
         self._listener.close()
+
+    def _listen(self) -> socket.socket:
+        return socket.create_server(("127.0.0.1", 0))
 
     def cut(self) -> None:
         """End all connections at once, at whatever byte they are."""

@@ -8,12 +8,13 @@ from sqlalchemy.exc import OperationalError
 from cloud_sync.ingest import schema as cloud
 from cloud_sync.mqtt import BrokerSettings
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, fast_settings
+from tests.faults.ends import BOX, BoxEnd, CloudEnd, fast_settings
 from tests.faults.matrix import Result
 from tests.faults.packet_proxy import PacketProxy
 from tests.faults.records import Records, committed, ingested, keep_journal
 from tests.faults.scale import times
 from tests.faults.workload import step
+from tests.waiting import eventually
 
 DRAIN_S = times(30, long=120)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import eventually
 from tests.faults.matrix import Result
 from tests.faults.scale import times
 from tests.faults.site import Site, dice_of
+from tests.waiting import eventually
 
 
 def test_killed(site: Site, result: Result) -> None:

@@ -9,13 +9,14 @@ import pytest
 
 from cloud_sync.ingest import schema
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import CloudEnd, eventually
+from tests.faults.ends import CloudEnd
 from tests.faults.matrix import Result
 from tests.faults.processes import start_process
 from tests.faults.real_agent import RealAgent
 from tests.faults.records import committed
 from tests.faults.scale import times
 from tests.faults.site import Site, note
+from tests.waiting import eventually
 
 YEAR_S = 365 * 86_400
 

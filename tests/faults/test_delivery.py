@@ -6,8 +6,9 @@ from pathlib import Path
 from cloud_sync.ingest import schema
 from cloud_sync.wire import Channel
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings
+from tests.faults.ends import BOX, BoxEnd, CloudEnd, expected_rollups, fast_settings
 from tests.faults.processes import start_process
+from tests.waiting import eventually
 
 
 def test_committed_rows_reach_the_cloud_once(broker: Broker, box: BoxEnd, cloud: CloudEnd) -> None:

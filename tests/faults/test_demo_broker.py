@@ -26,7 +26,7 @@ from cloud_sync.mqtt import (
 )
 from cloud_sync.wire import Encoded
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import eventually
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,12 +11,13 @@ import psycopg
 
 from tests.faults.brokers import Mosquitto
 from tests.faults.disks import SmallDisk
-from tests.faults.ends import BoxEnd, CloudEnd, eventually
+from tests.faults.ends import BoxEnd, CloudEnd
 from tests.faults.matrix import Result
 from tests.faults.packets import Kind
 from tests.faults.scale import times
 from tests.faults.site import Site
 from tests.postgres import Postgres
+from tests.waiting import eventually
 
 
 def test_box(

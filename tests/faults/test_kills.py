@@ -14,12 +14,13 @@ from cloud_sync.outbox.schema import outbox
 from cloud_sync.sqlite import open_sqlite
 from tests.faults.brokers import Broker
 from tests.faults.children import Child, Moment, run_agent, run_worker
-from tests.faults.ends import CloudEnd, eventually
+from tests.faults.ends import CloudEnd
 from tests.faults.matrix import Result
 from tests.faults.packet_proxy import PacketProxy
 from tests.faults.records import committed
 from tests.faults.scale import times
 from tests.faults.site import Site, dice_of, name_of, note
+from tests.waiting import eventually
 
 
 @pytest.fixture

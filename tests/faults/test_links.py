@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import eventually
 from tests.faults.fixtures import SITES
 from tests.faults.matrix import Result
 from tests.faults.scale import LONG, times
 from tests.faults.site import Site, dice_of
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize("site", SITES, indirect=True)

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from cloud_sync.wire import DATA_CHANNELS, Channel
-from tests.faults.ends import eventually
 from tests.faults.matrix import Result
 from tests.faults.packet_proxy import Place, of_kind
 from tests.faults.packets import Kind, Packet
 from tests.faults.site import Site
+from tests.waiting import eventually
 
 PLACES: tuple[Place, ...] = ("before", "middle", "behind")
 

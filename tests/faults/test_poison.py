@@ -9,11 +9,12 @@ import pytest
 from cloud_sync.ingest import schema
 from cloud_sync.outbox import append_rollups
 from cloud_sync.wire import Channel
-from tests.faults.ends import BOX, eventually, rollup_row
+from tests.faults.ends import BOX, rollup_row
 from tests.faults.listener import Listener
 from tests.faults.matrix import Result
 from tests.faults.scale import times
 from tests.faults.site import Site, dice_of
+from tests.waiting import eventually
 
 
 def _event(**data: str) -> bytes:

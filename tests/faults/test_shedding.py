@@ -15,12 +15,13 @@ from cloud_sync.ingest import schema
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import Uplink
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BOX, CloudEnd, birth_message, eventually, fast_settings, health_message
+from tests.faults.ends import BOX, CloudEnd, birth_message, fast_settings, health_message
 from tests.faults.packet_proxy import PacketProxy
 from tests.faults.records import committed, ingested, keep_journal
 from tests.faults.scale import times
 from tests.faults.site import dice_of
 from tests.store.offline_box import OfflineBox
+from tests.waiting import eventually
 
 START_S = 1_700_006_400  # a full hour
 WINDOW_S = 300

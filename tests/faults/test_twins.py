@@ -7,12 +7,13 @@ from pathlib import Path
 from cloud_sync.ingest import schema
 from cloud_sync.mqtt import BrokerSettings
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BoxEnd, eventually, fast_settings
+from tests.faults.ends import BoxEnd, fast_settings
 from tests.faults.matrix import Result
 from tests.faults.records import committed, keep_journal
 from tests.faults.scale import times
 from tests.faults.site import Site, name_of, note
 from tests.faults.workload import step
+from tests.waiting import eventually
 
 
 def test_second_box_of_one_name(site: Site, result: Result, tmp_path: Path) -> None:

@@ -22,8 +22,9 @@ from cloud_sync.wire import (
     measure_columns_of,
 )
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import BOX, birth_message, eventually, health_message, rollup_row
+from tests.faults.ends import BOX, birth_message, health_message, rollup_row
 from tests.faults.listener import Listener
+from tests.waiting import eventually
 
 STREAM = "0123456789abcdef" * 2
 ROLLUP = RollupMessage(

@@ -14,10 +14,11 @@ from cloud_sync.ingest import IngestSettings, run_ingest, schema
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.wire import AckMessage, Box, Channel, EventMessage
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings, utc_ms
+from tests.faults.ends import BOX, BoxEnd, CloudEnd, expected_rollups, fast_settings, utc_ms
 from tests.faults.listener import Listener
 from tests.faults.processes import start_process
 from tests.postgres import Postgres
+from tests.waiting import eventually
 
 STREAM = "0123456789abcdef" * 2
 ACK = BOX.topic(Channel.ACK)

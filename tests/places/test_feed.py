@@ -17,8 +17,9 @@ from agent.places import Position, PositionFeed, RecordedTrack, create_feeds
 from agent.places.gpsd import GpsdLink, GpsdReader
 from agent.types import Instant
 from cloud_sync.mqtt import Backoff
-from tests.places.receivers import GpsdServer, SerialLine, running, wait_until
+from tests.places.receivers import GpsdServer, SerialLine, running
 from tests.places.test_nmea import GGA, sentence
+from tests.waiting import eventually
 
 TPV = {"class": "TPV", "device": "/dev/ttyACM0", "mode": 3, "lat": 60.0025, "lon": 8.002, "eph": 1.5}
 NOW = Instant(utc_ns=10**18, monotonic_ns=10**12, boot=1)
@@ -115,9 +116,9 @@ def test_position_grows_old():
         feed = gpsd_feed(server.port, clock, max_age_s=10)
         assert feed.latest(clock.now()) is None
         with running(feed):
-            wait_until(lambda: server.watched)
+            eventually(lambda: server.watched)
             server.report({**TPV, "mode": 1}, TPV)
-            wait_until(lambda: feed.latest(clock.now()) is not None)
+            eventually(lambda: feed.latest(clock.now()) is not None)
             assert feed.latest(clock.now()) == Position(clock.now(), 60.0025, 8.002, 1.5)
             assert feed.status().detail == ""
             clock.advance(10)
@@ -137,13 +138,13 @@ def test_feed_comes_back_after_a_cut():
     with GpsdServer() as server:
         feed = gpsd_feed(server.port, clock)
         with running(feed):
-            wait_until(lambda: server.watched)
+            eventually(lambda: server.watched)
             server.report(TPV)
-            wait_until(lambda: feed.status().positions == 1)
+            eventually(lambda: feed.status().positions == 1)
             server.cut()
-            wait_until(lambda: server.connections == 2)
+            eventually(lambda: server.connections == 2)
             server.report({**TPV, "lat": 60.5})
-            wait_until(lambda: feed.status().positions == 2)
+            eventually(lambda: feed.status().positions == 2)
             position = feed.latest(clock.now())
             assert position is not None
             assert position.latitude_deg == 60.5
@@ -154,12 +155,12 @@ def test_nobody_listens_and_then_somebody_does(free_port):
     """A gpsd that starts after the box is found when it is there; until then the status says what is wrong."""
     feed = gpsd_feed(free_port, SystemClock(boot=1))
     with running(feed):
-        wait_until(lambda: feed.status().detail == "Connection refused")
+        eventually(lambda: feed.status().detail == "Connection refused")
         assert not feed.status().connected
         with GpsdServer(free_port) as server:
-            wait_until(lambda: server.watched)
+            eventually(lambda: server.watched)
             server.report(TPV)
-            wait_until(lambda: feed.status().positions == 1)
+            eventually(lambda: feed.status().positions == 1)
 
 
 def test_silent_connection_is_opened_anew():
@@ -168,14 +169,14 @@ def test_silent_connection_is_opened_anew():
     with GpsdServer() as server:
         feed = gpsd_feed(server.port, clock, silence_s=30)
         with running(feed):
-            wait_until(lambda: server.watched)
+            eventually(lambda: server.watched)
             server.report(TPV)
-            wait_until(lambda: feed.status().positions == 1)
+            eventually(lambda: feed.status().positions == 1)
             clock.advance(31)
-            wait_until(lambda: not feed.status().connected)
+            eventually(lambda: not feed.status().connected)
             assert feed.status().detail == "nothing came for 30 s"
             clock.advance(1)
-            wait_until(lambda: server.connections == 2)
+            eventually(lambda: server.connections == 2)
 
 
 def test_silent_gpsd_is_asked(require, free_port):
@@ -183,7 +184,7 @@ def test_silent_gpsd_is_asked(require, free_port):
     line = SerialLine()
     with subprocess.Popen([require("gpsd"), "-N", "-n", "-S", str(free_port), line.path]) as gpsd:
         try:
-            wait_until(lambda: listens(free_port))
+            eventually(lambda: listens(free_port))
             link = GpsdLink("127.0.0.1", free_port, ask_after_s=0.5)
             read_until(link, b'"class":"WATCH"')  # its greeting, which has its version too, is over
             read_until(link, b'"class":"VERSION"')
@@ -213,15 +214,15 @@ def test_garbage_is_counted_and_left_out():
     with GpsdServer() as server:
         feed = gpsd_feed(server.port, SystemClock(boot=1))
         with running(feed):
-            wait_until(lambda: server.watched)
+            eventually(lambda: server.watched)
             server.send(b"\xff\xfe garbage\n\n{}\r\n")
-            wait_until(lambda: feed.status().skipped == 1)
+            eventually(lambda: feed.status().skipped == 1)
             server.send(b"x" * 100_000)
-            wait_until(lambda: feed.status().skipped >= 2)
+            eventually(lambda: feed.status().skipped >= 2)
             line = json.dumps(TPV).encode()
             server.send(b"\n" + line[:30])
             server.send(line[30:] + b"\n")
-            wait_until(lambda: feed.status().positions == 1)
+            eventually(lambda: feed.status().positions == 1)
 
 
 def test_serial_line_is_read_and_comes_back():
@@ -229,14 +230,14 @@ def test_serial_line_is_read_and_comes_back():
     line = SerialLine()
     feed = feed_of(f"{line.path}?baud=38400")
     with running(feed):
-        wait_until(lambda: feed.status().connected)
+        eventually(lambda: feed.status().connected)
         line.write(GGA[30:] + b"\r\n" + GGA + b"\r\n" + GGA[:20])
-        wait_until(lambda: feed.status().positions == 1)
+        eventually(lambda: feed.status().positions == 1)
         line.write(GGA[20:] + b"\r\n")
-        wait_until(lambda: feed.status().positions == 2)
+        eventually(lambda: feed.status().positions == 2)
         assert feed.status().skipped == 1
         line.unplug()
-        wait_until(lambda: not feed.status().connected)
+        eventually(lambda: not feed.status().connected)
         assert feed.status().detail
 
 
@@ -244,7 +245,7 @@ def test_device_that_is_not_there_is_waited_for():
     """A device's path that does not exist yet is no mistake: it is plugged in later."""
     feed = feed_of("/dev/hedgerow-no-such-receiver")
     with running(feed):
-        wait_until(lambda: feed.status().detail == "No such file or directory")
+        eventually(lambda: feed.status().detail == "No such file or directory")
 
 
 def test_cameras_of_one_vehicle_share_a_receiver():
@@ -348,9 +349,9 @@ def follow_until_killed(program: list[str], feed: PositionFeed) -> None:
     """Start gpsd, wait until the feed has a new position from it, and kill it."""
     before = feed.status().positions
     with subprocess.Popen(program) as gpsd:
-        wait_until(lambda: feed.status().positions > before, timeout_s=30)
+        eventually(lambda: feed.status().positions > before, within_s=30)
         gpsd.kill()
-    wait_until(lambda: not feed.status().connected)
+    eventually(lambda: not feed.status().connected)
 
 
 def speak(line: SerialLine, stop: threading.Event) -> None:

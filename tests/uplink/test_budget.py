@@ -9,7 +9,8 @@ from cloud_sync.outbox import DAY_MS, Usage
 from cloud_sync.uplink.budget import SAVE_EVERY_S, Budget
 from cloud_sync.uplink.contact import WAKE_AGAIN_S, WAKE_S, Contact
 from cloud_sync.wire import DATA_CHANNELS, Channel
-from tests.faults.ends import BoxEnd, eventually
+from tests.faults.ends import BoxEnd
+from tests.waiting import eventually
 
 NOON_MS = 20_000 * DAY_MS + DAY_MS // 2
 

@@ -10,9 +10,10 @@ from cloud_sync.outbox import DAY_MS
 from cloud_sync.uplink import LinkState
 from cloud_sync.wire import Channel, StateMessage
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings, utc_ms
+from tests.faults.ends import BoxEnd, CloudEnd, expected_rollups, fast_settings, utc_ms
 from tests.faults.listener import Listener
 from tests.uplink.old_broker import OldBroker
+from tests.waiting import eventually
 
 
 def states(listener: Listener) -> list[str]:

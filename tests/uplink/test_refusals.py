@@ -14,9 +14,10 @@ from cloud_sync.uplink import UplinkSettings
 from cloud_sync.uplink import uplink as uplink_module
 from cloud_sync.wire import AckMessage, Channel, encode
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BOX, BoxEnd, CloudEnd, eventually, fast_settings, rollup_row
+from tests.faults.ends import BOX, BoxEnd, CloudEnd, fast_settings, rollup_row
 from tests.faults.listener import Listener
 from tests.uplink.picky import PickyBroker
+from tests.waiting import eventually
 
 
 def picky(broker: PickyBroker, **changes: Any) -> UplinkSettings:

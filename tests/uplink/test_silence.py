@@ -9,9 +9,10 @@ import pytest
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import LinkState, UplinkSettings
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings
+from tests.faults.ends import BoxEnd, CloudEnd, expected_rollups, fast_settings
 from tests.faults.proxy import Proxy
 from tests.uplink.slow_link import SlowLink
+from tests.waiting import eventually
 
 
 def watchful(url: str) -> UplinkSettings:

@@ -11,8 +11,9 @@ import pytest
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import LinkState, Uplink
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BoxEnd, eventually, fast_settings
+from tests.faults.ends import BoxEnd, fast_settings
 from tests.uplink.authority import Authority
+from tests.waiting import eventually
 
 MakeMosquitto = Callable[..., Mosquitto]
 

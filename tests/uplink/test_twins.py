@@ -10,10 +10,11 @@ import pytest
 from cloud_sync.uplink import LinkState
 from cloud_sync.wire import Channel, StateMessage
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import BoxEnd, eventually, fast_settings
+from tests.faults.ends import BoxEnd, fast_settings
 from tests.faults.listener import Listener
 from tests.faults.processes import start_process
 from tests.faults.proxy import Proxy
+from tests.waiting import eventually
 
 STATE = "hedgerow/v1/orchard/box-1/state"
 

@@ -20,10 +20,11 @@ from cloud_sync.wire import (
     rows_of,
 )
 from tests.faults.brokers import Broker, Mosquitto
-from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings, rollup_row
+from tests.faults.ends import BOX, BoxEnd, fast_settings, rollup_row
 from tests.faults.listener import Listener
 from tests.faults.processes import start_process
 from tests.faults.scripted import CONNACK, ScriptedBroker
+from tests.waiting import eventually
 
 EVERYTHING = "hedgerow/v1/#"
 

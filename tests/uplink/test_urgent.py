@@ -5,8 +5,9 @@ from cloud_sync.ingest import schema as cloud_schema
 from cloud_sync.outbox import append
 from cloud_sync.wire import Channel
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BoxEnd, CloudEnd, eventually, fast_settings
+from tests.faults.ends import BoxEnd, CloudEnd, fast_settings
 from tests.uplink.slow_link import SlowLink
+from tests.waiting import eventually
 
 
 def test_alarm_waits_for_seconds_of_the_link_not_for_the_backlog(

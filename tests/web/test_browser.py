@@ -88,15 +88,15 @@ def test_everything_is_shown(page, tab):
     expect(north.locator(".watched")).to_have_text("watched 58 of 60 min")
     expect(north.locator("tbody tr")).to_have_text(["apple1\u202f2346.314"])
     expect(north.locator(".fine")).to_have_text(
-        "Looking at 4.9 pictures a second of 10.0 wanted: the box is at its limit, 1920 \u00d7 1080; "
-        "40 of 1\u202f000 passed over; 82 ms each, in 4 tiles."
+        "Looking at 4.9 of the 10.0 wanted pictures a second, 1920 \u00d7 1080, 82 ms each in 4 tiles; "
+        "the box is at its limit; 40 of 1\u202f000 passed over."
     )
 
     expect(tab.get_by_role("region", name="Way to the cloud").locator(".state")).to_have_text("Connected")
     expect(row(tab, "Way to the cloud", "Broker")).to_have_text("broker.example:8883")
     expect(row(tab, "Way to the cloud", "Waiting here")).to_have_text("2 messages, 900 bytes")
     expect(row(tab, "Way to the cloud", "Sent, not yet confirmed")).to_have_text("2 messages")
-    expect(row(tab, "Way to the cloud", "Confirmed")).to_have_text("all up to number 48")
+    expect(row(tab, "Way to the cloud", "Confirmed")).to_have_text("all up to message 48")
     expect(row(tab, "This box", "Model")).to_have_text("orchard-yolo26n")
     expect(row(tab, "This box", "Runs on")).to_have_text("OpenVINO")
     expect(row(tab, "This box", "Disk free")).to_have_text("48.2 GB")
@@ -164,6 +164,25 @@ def test_page_follows_the_box(page, tab):
     expect(headline).to_have_text("All is well")
     expect(tab.locator("#link-state")).to_have_text("No broker is set: everything stays on this box")
     assert tab.complaints == []
+
+
+def test_live_camera_that_cannot_see(page, tab):
+    """A covered camera is no good news, though its pictures come; one that was moved is told, and not called blind."""
+    tab.goto(page.url)
+    headline, lines = tab.get_by_role("heading", level=1), tab.locator("#lines")
+    expect(headline).to_have_text("All is well")
+    well = page.status
+
+    page.status = replace(well, sight={"north": "covered", "south": "clear"})
+    expect(headline).to_have_text("north does not see")
+    expect(lines).to_contain_text("north: live, but covered, or in fog. 2 of 2 cameras are live.")
+    expect(card(tab, "north").locator(".state")).to_have_text("Live, but covered, or in fog")
+
+    page.status = replace(well, sight={"north": "clear", "south": "moved"})
+    expect(headline).to_have_text("south was moved")
+    expect(lines).to_contain_text("south: live, but looking elsewhere than it did: check zones and lines.")
+    page.status = well
+    expect(headline).to_have_text("All is well")
 
 
 def test_box_that_does_not_answer(start_page, tab):

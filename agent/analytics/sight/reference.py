@@ -1,14 +1,15 @@
 """Where a camera looked, and how far from it it looks now."""
 
-import os
 import zipfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.files import write_atomically
 from agent.small import SMALL_PX
 from agent.types import Small
 
@@ -80,9 +81,6 @@ def save_reference(path: Path, reference: Reference) -> None:
         OSError: The folder cannot be written, or the disk is full; what was stored before is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".new")
-    with unfinished.open("wb") as file:
-        np.savez_compressed(file, small=reference.small, crept=np.array([reference.right, reference.down]))
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    content = BytesIO()
+    np.savez_compressed(content, small=reference.small, crept=np.array([reference.right, reference.down]))
+    write_atomically(path, content.getvalue())

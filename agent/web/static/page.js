@@ -1,4 +1,4 @@
-import { bytes, cameraFacts, cameraState, DISK_LOW_BYTES, duration, hourFacts, lastHour, linkState, nextContact, number, oldest, plural, spentToday, verdict } from "/static/words.js";
+import { bytes, cameraFacts, cameraState, DISK_LOW_BYTES, duration, hourFacts, lastHour, linkState, nextContact, number, oldest, plural, runtime, spentToday, verdict } from "/static/words.js";
 import { LiveImages } from "/static/pictures.js";
 
 const POLL_MS = 2000;
@@ -107,7 +107,7 @@ function showLink({ link, outbox, set_aside: last, live }) {
     ["Waiting here", outbox.entries ? `${plural(outbox.entries, "message")}, ${bytes(outbox.size_bytes)}` : "nothing"],
     ["The oldest waits for", outbox.entries ? oldest(outbox, live.now) : ""],
     ["Sent, not yet confirmed", on ? plural(link.in_flight, "message") : ""],
-    ["Confirmed", on && link.confirmed_through ? `all up to number ${number(link.confirmed_through)}` : ""],
+    ["Confirmed", on && link.confirmed_through ? `all up to message ${number(link.confirmed_through)}` : ""],
     ["Sent since start", on ? `${plural(link.sent_messages, "message")}, ${bytes(link.sent_bytes)}` : ""],
     ["On the wire today (UTC)", on ? spentToday(link) : "", spent(link)],
     ["Next contact", link.state === "asleep" ? nextContact(link) : ""],
@@ -121,7 +121,7 @@ function showBox(status) {
   say($("box"), `${status.site} / ${status.device}`);
   fillFacts($("machine"), [
     ["Model", status.model_name],
-    ["Runs on", status.backend],
+    ["Runs on", runtime(status.backend)],
     ["Disk free", bytes(status.disk_free_bytes), status.disk_free_bytes < DISK_LOW_BYTES ? "warn" : ""],
     ["History on disk", bytes(status.database_bytes)],
     ["Running for", duration(status.uptime_s)],

@@ -55,10 +55,16 @@ const SIGHT = {
   moved: "Live, but looking elsewhere than it did: check zones and lines",
 };
 
+// How a camera does, [tone, words]: what keeps it from seeing is as bad as no picture. One that was moved sees, elsewhere.
+function condition(camera, sight) {
+  if (camera.state === "live" && SIGHT[sight]) return [sight === "moved" ? "warn" : "bad", SIGHT[sight]];
+  return CAMERA[camera.state] ?? ["calm", camera.state];
+}
+
 export function cameraState(camera, now, sight) {
-  if (camera.state === "live" && SIGHT[sight]) return { tone: "bad", words: SIGHT[sight] };
-  const [tone, words] = CAMERA[camera.state] ?? ["calm", camera.state];
-  return { tone, words: `${words} for ${duration(secondsSince(camera.since, now))}` };
+  const [tone, words] = condition(camera, sight);
+  const dated = words !== SIGHT[sight]; // since when it does not see is not told
+  return { tone, words: dated ? `${words} for ${duration(secondsSince(camera.since, now))}` : words };
 }
 
 const FAILURES = {
@@ -74,12 +80,14 @@ const FAILURES = {
 
 export function cameraFacts(camera, fps, service) {
   const slowed = service && service.granted_fps < 0.9 * service.wanted_fps;
-  const limit = slowed ? ` of ${number(service.wanted_fps, 1)} wanted: the box is at its limit` : "";
-  const looking = fps > 0 ? `Looking at ${number(fps, 1)} pictures a second${limit}` : "Looking at no pictures";
-  const facts = [camera.width ? `${looking}, ${camera.width} × ${camera.height}` : looking];
+  const wanted = slowed ? ` of the ${number(service.wanted_fps, 1)} wanted` : "";
+  const looking = [fps > 0 ? `Looking at ${number(fps, 1)}${wanted} pictures a second` : "Looking at no pictures"];
+  if (camera.width) looking.push(`${camera.width} × ${camera.height}`);
+  if (service?.cost_ms) looking.push(`${number(service.cost_ms)} ms each${service.tiles > 1 ? ` in ${service.tiles} tiles` : ""}`);
+  const facts = [looking.join(", ")];
+  if (slowed) facts.push("the box is at its limit");
   if (camera.frames_still) facts.push(`${number((100 * camera.frames_still) / camera.frames_captured)} % of them showed nothing new`);
   if (camera.frames_dropped) facts.push(`${number(camera.frames_dropped)} of ${number(camera.frames_captured)} passed over`);
-  if (service?.cost_ms) facts.push(`${number(service.cost_ms)} ms each${service.tiles > 1 ? `, in ${service.tiles} tiles` : ""}`);
   if (camera.frames_late) facts.push(`${number(camera.frames_late)} came too late`);
   if (camera.resizes) facts.push(`changed its picture's size ${plural(camera.resizes, "time")}`);
   for (const [state, times] of Object.entries(camera.failures)) facts.push(`${FAILURES[state] ?? state} ${plural(times, "time")}`);
@@ -109,7 +117,7 @@ function likely(count, variance) {
 }
 
 // How to say a measure of the last hour: its name in words, and its value; `of` gives the total of a measure beside it.
-// Others are shown as they are called.
+// Others are not shown here: `hedgerow status` has them all.
 const MEASURES = {
   dwell_s: ["stayed", (m) => `${number(m.mean, 1)} s on average`],
   speed_m_s: ["speed", (m) => `${number(m.mean, 1)} m/s on average`],
@@ -164,13 +172,15 @@ export const DISK_LOW_BYTES = 1e9;
 // One headline for somebody who has five seconds, and the sentences behind it.
 export function verdict(status) {
   const { cameras, link, outbox } = status;
-  const states = cameras.map((camera) => CAMERA[camera.state]?.[0] ?? "calm");
+  const states = cameras.map((camera) => condition(camera, status.sight[camera.camera])[0]);
   const blind = cameras.filter((_, i) => states[i] === "bad");
-  const lines = [...cameraLines(status, blind), ...linkLines(link, outbox, status.live.now)];
+  const moved = cameras.filter((_, i) => states[i] === "warn");
+  const lines = [...cameraLines(status, [...blind, ...moved]), ...linkLines(link, outbox, status.live.now)];
   const low = status.disk_free_bytes < DISK_LOW_BYTES;
   if (low) lines.push(`The disk is nearly full: ${bytes(status.disk_free_bytes)} free.`);
   if (blind.length) return { tone: "bad", headline: blindHeadline(blind, cameras), lines };
   if (low) return { tone: "warn", headline: "The disk is nearly full", lines };
+  if (moved.length) return { tone: "warn", headline: movedHeadline(moved, cameras), lines };
   if (link.state === "offline") return { tone: "warn", headline: "All well here, but no link", lines };
   if (link.state === "refused") return { tone: "warn", headline: "Another box uses this box's name", lines };
   if (outbox.quarantined) return { tone: "warn", headline: "Something could not be sent", lines };
@@ -188,11 +198,17 @@ function blindHeadline(blind, cameras) {
   return `${blind.length} of ${cameras.length} cameras do not see`;
 }
 
-function cameraLines({ cameras }, blind) {
+function movedHeadline(moved, cameras) {
+  if (cameras.length === 1) return "The camera was moved";
+  return moved.length === 1 ? `${moved[0].camera} was moved` : `${moved.length} of ${cameras.length} cameras were moved`;
+}
+
+function cameraLines({ cameras, sight }, unwell) {
+  const words = (camera) => condition(camera, sight[camera.camera])[1];
   const live = cameras.filter((camera) => camera.state === "live").length;
-  if (live === cameras.length) return [ALL_LIVE[live] ?? `All ${live} cameras are live.`];
-  if (cameras.length === 1) return [`${CAMERA[cameras[0].state]?.[1] ?? cameras[0].state}.`];
-  const named = blind.slice(0, NAMED_MOST).map((camera) => `${camera.camera}: ${lower(CAMERA[camera.state][1])}.`);
+  if (live === cameras.length && !unwell.length) return [ALL_LIVE[live] ?? `All ${live} cameras are live.`];
+  if (cameras.length === 1) return [`${words(cameras[0])}.`];
+  const named = unwell.slice(0, NAMED_MOST).map((camera) => `${camera.camera}: ${lower(words(camera))}.`);
   return [...named, `${number(live)} of ${cameras.length} cameras ${live === 1 ? "is" : "are"} live.`];
 }
 
@@ -224,4 +240,10 @@ export function spentToday(link) {
 
 export function oldest(outbox, now) {
   return outbox.oldest_utc_ns === null ? "" : duration((now.utc_ns - outbox.oldest_utc_ns) / 1e9);
+}
+
+const RUNTIMES = { openvino: "OpenVINO", onnxruntime: "ONNX Runtime" };
+
+export function runtime(backend) {
+  return RUNTIMES[backend] ?? backend;
 }
