@@ -66,8 +66,11 @@ class Outbox:
         settling.go_on()
         return settling.outcome
 
-    def quarantine(self, seq: int, reason: str) -> "Future[None]":
-        """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes."""
+    def quarantine(self, seq: int, reason: str) -> "Future[bool]":
+        """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes.
+
+        The result is whether it was still there.
+        """
         at_ms = self._utc_ms()
         return self._writer.submit(lambda connection: set_aside(connection, seq, reason, at_ms=at_ms))
 
