@@ -123,7 +123,8 @@ def _acks(options: argparse.Namespace) -> int:
         )
     for path, result in results.items():
         if not isinstance(result, str) and not options.json:
-            print(f"{path.name}: {result.entries} entries left the outbox, {result.waiting} wait")
+            aside = f", {result.laid_aside} that the cloud refuses were laid aside" if result.laid_aside else ""
+            print(f"{path.name}: {result.entries} entries left the outbox, {result.waiting} wait{aside}")
     for problem in refused:
         say(f"hedgerow: {problem}")
     return 1 if refused else 0

@@ -83,7 +83,8 @@ def _repeated(engine: Engine, batch: Sequence[Incoming | Refused], now_ms: int) 
         try:
             return _once(engine, batch, now_ms)
         except DBAPIError as error:
-            if not error.connection_invalidated and getattr(error.orig, "sqlstate", None) not in _REPEATED:
+            passes = error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _REPEATED
+            if not passes or _refuses(error):
                 raise
     return _once(engine, batch, now_ms)
 

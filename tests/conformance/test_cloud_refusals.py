@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from cloud_sync.ingest import schema
-from cloud_sync.ingest.committing import CannotStoreError
+from cloud_sync.ingest.committing import CannotStoreError, commit
+from cloud_sync.ingest.inbox import Incoming, Refused, read
 from cloud_sync.ingest.streams import COPIED
 from cloud_sync.wire import AckMessage, Box, Channel, EventMessage, Refusal
 from tests.faults.ends import BOX, rollup_row
@@ -51,6 +52,18 @@ def test_refused_message_claims_its_stream(database: Engine) -> None:
     acks = put(database, event(2, FORBIDDEN, box=thief))
     assert acks == {thief: [AckMessage(stream=STREAM, through=0, remint=COPIED)]}
     assert len(rows(database, schema.quarantine)) == 2
+
+
+def test_stream_that_another_box_claimed_meanwhile(database: Engine) -> None:
+    """Between the refusal and the quarantine another box may have claimed the stream: nobody is told "never"."""
+    put(database, event(1))
+    thief = Box("orchard", "thief")
+    late = event(2, FORBIDDEN, box=thief)
+    message = read(late)
+    assert isinstance(message, Incoming)
+    acks = commit(database, [Refused(late, "a rule", message)], now_ms=NOW_MS)
+    assert acks == {thief: [AckMessage(stream=STREAM, through=0, remint=COPIED)]}
+    assert [row.reason for row in rows(database, schema.quarantine)] == ["a rule"]
 
 
 def test_stream_with_two_histories_is_not_told_never(database: Engine) -> None:
