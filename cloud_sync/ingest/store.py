@@ -54,9 +54,10 @@ def store(connection: Connection, batch: Iterable[Incoming | Refused], *, now_ms
     work = _Work(connection, tables_of(connection), now_ms)
     items = list(batch)
     incoming = [item for item in items if isinstance(item, Incoming)]
-    work.gathered.refused += [item for item in items if isinstance(item, Refused)]
-    if incoming:
-        work.open(incoming)
+    refused = [item for item in items if isinstance(item, Refused)]
+    work.gathered.refused += refused
+    if incoming or any(item.message is not None for item in refused):
+        work.open(incoming, refused)
         work.write()
         store_words(connection, incoming, now_ms)
     set_aside(connection, work.gathered.refused, now_ms)
@@ -76,12 +77,15 @@ class _Work:
     copied: set[tuple[Box, str]] = field(default_factory=set)  # boxes on a stream of another
     born: set[str] = field(default_factory=set)  # streams that a birth message names
     sources: dict[tuple[str, int], Incoming] = field(default_factory=dict)
+    refusals: list[AckMessage] = field(default_factory=list)
 
-    def open(self, incoming: list[Incoming]) -> None:
+    def open(self, incoming: list[Incoming], refused: list[Refused]) -> None:
         """Lock the boxes, find out whose the streams are, and take in what they sent."""
-        self.tables.lock_boxes(self.connection, last_seen(incoming, self.now_ms))
+        told = [(item.message, item.reason) for item in refused if item.message is not None]
+        heard = [*incoming, *(item for item, _ in told)]
+        self.tables.lock_boxes(self.connection, last_seen(heard, self.now_ms))
         users: dict[str, Box] = {}
-        for item in incoming:
+        for item in heard:
             if (stream := _stream_of(item)) is not None:
                 users.setdefault(stream, item.box)
         if users:
@@ -92,6 +96,18 @@ class _Work:
         # Births first, wherever they are in the batch: data that came after one must not speak against it.
         for item in [*births, *(item for item in incoming if isinstance(item.message, Envelope))]:
             self._take(item)
+        for item, reason in told:
+            self._refuse(item, reason)
+
+    def _refuse(self, item: Incoming, reason: str) -> None:
+        """Let a box know of a message that is set aside, if it is of the box's own stream."""
+        message = item.message
+        if not isinstance(message, Envelope):
+            return
+        if self.streams[message.stream].owner != item.box:
+            self.copied.add((item.box, message.stream))
+        else:
+            self.refusals.append(ledger.refusal(message, reason))
 
     def _take(self, item: Incoming) -> None:
         message = item.message
@@ -146,6 +162,9 @@ class _Work:
                 acks[known.owner].append(ask_for_new(stream, known.remint))
             elif brought is not None:
                 acks[known.owner].append(ledger.ack(stream, self.held[stream], brought))
+        for ack in self.refusals:
+            known = self.streams[ack.stream]
+            acks[known.owner].append(ack if known.remint is None else ask_for_new(ack.stream, known.remint))
         return dict(acks)
 
     def _write_windows(self) -> None:

@@ -66,13 +66,15 @@ class Outbox:
         settling.go_on()
         return settling.outcome
 
-    def quarantine(self, seq: int, reason: str) -> "Future[None]":
-        """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes."""
+    def quarantine(self, seq: int, reason: str) -> "Future[bool]":
+        """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes.
+
+        The result is whether it was still there.
+        """
         at_ms, stream_id = self._utc_ms(), self.stream
 
-        def move(connection: Connection) -> None:
-            if is_current(connection, stream_id):
-                set_aside(connection, seq, reason, at_ms=at_ms)
+        def move(connection: Connection) -> bool:
+            return is_current(connection, stream_id) and set_aside(connection, seq, reason, at_ms=at_ms)
 
         return self._writer.submit(move)
 

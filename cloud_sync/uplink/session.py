@@ -18,7 +18,7 @@ from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
 from cloud_sync.uplink.parking import Parking
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
-from cloud_sync.wire import Channel, StateMessage, WireError, decode
+from cloud_sync.wire import AckMessage, Channel, Refusal, StateMessage, WireError, decode
 
 log = structlog.get_logger()
 
@@ -267,7 +267,11 @@ class Session:
         """Lay one entry aside that the broker will never take; of several, find out which."""
         if flight.first == flight.last:
             self._last.settler.quarantine(flight.first, f"the broker refuses it for good: {why}")
-            return
+        else:
+            self._halve(flight)
+
+    def _halve(self, flight: Flight) -> None:
+        """Send a joined message again as two."""
         middle = (flight.first + flight.last) // 2
         self._feed.again(flight.channel, flight.first, middle)
         self._feed.again(flight.channel, middle + 1, flight.last)
@@ -306,7 +310,24 @@ class Session:
             return
         before, silences = self._flights.unconfirmed, self._last.pace.silences
         self._flights.confirm(ack.through, list(ack.ranges))
+        for refusal in ack.refused:
+            self._on_refusal(refusal, ack)
         if silences and not self._last.pace.silences:
             log.info("cloud_answers_again", silences=silences)
         self._last.confirmations += before - self._flights.unconfirmed
         self._last.settler.confirm(ack.through, list(ack.ranges))
+
+    def _on_refusal(self, refusal: Refusal, ack: AckMessage) -> None:
+        """Lay one entry aside that the cloud will never store; of several, find out which.
+
+        Word of a joined message counts once, and only while that very message waits for it: an old one that comes again
+        would split what is on its way in other parts. Word of a single entry is true whenever it comes.
+        """
+        first, last, why = refusal
+        if first == last and (ack.holds(first, last) or not self._last.settler.takes_more()):
+            return  # safe in another message; or too many at once: it is sent, and refused, again
+        flight = self._flights.refuse(first, last)
+        if first == last:
+            self._last.settler.quarantine(first, f"the cloud refuses it for good: {why}")
+        elif flight is not None:
+            self._halve(flight)

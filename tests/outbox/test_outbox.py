@@ -247,7 +247,7 @@ def test_new_stream_numbers_what_waits_from_one(box: BoxEnd) -> None:
     assert box.add_event("next").result(5) == 7
     box.outbox.quarantine(1, "again number 1").result(5)
     box.outbox.remint("and again").result(5)
-    assert box.outbox.quarantine(1, "once more").result(5) is None
+    assert box.outbox.quarantine(1, "once more").result(5) is False
 
 
 def test_old_numbers_that_waited_behind_a_new_stream_do_nothing(box: BoxEnd) -> None:
