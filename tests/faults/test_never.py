@@ -9,9 +9,10 @@ from cloud_sync.ingest import schema as cloud_schema
 from cloud_sync.outbox import append_rollups
 from cloud_sync.wire import Channel, Envelope, RollupRow
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BoxEnd, CloudEnd, eventually, expected_rollups, fast_settings
+from tests.faults.ends import BoxEnd, CloudEnd, expected_rollups, fast_settings
 from tests.faults.listener import Listener
 from tests.ingest.forbidding import FORBIDDEN, forbid, forbidden_row, row_beyond_an_index
+from tests.waiting import eventually
 
 BAD_ROWS = {"sqlite": forbidden_row, "postgresql": row_beyond_an_index}
 

@@ -5,8 +5,9 @@ import pytest
 from cloud_sync.uplink.settler import QUARANTINE_AT_ONCE
 from cloud_sync.wire import AckMessage, Channel, Refusal, ShedMessage
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BOX, BoxEnd, eventually, fast_settings
+from tests.faults.ends import BOX, BoxEnd, fast_settings
 from tests.faults.listener import Listener
+from tests.waiting import eventually
 
 ACKS = BOX.topic(Channel.ACK)
 
