@@ -17,6 +17,7 @@ from cloud_sync.outbox import append_event
 from tests.end_to_end import programs
 from tests.end_to_end.test_stick import configuration
 from tests.faults.ends import birth_message
+from tests.ingest.forbidding import FORBIDDEN, forbid
 
 
 @pytest.fixture
@@ -109,6 +110,39 @@ def test_there_and_back_in_words(tmp_path: Path, data: Path, config: Path, hedge
     configuration(tmp_path, "sim:orchard", cloud_key=public)
     assert "3 entries left the outbox, 0 wait" in hedgerow("bundle", "acks", "--config", config, stick).stdout
     assert "nothing waits in the outbox" in hedgerow("bundle", "export", "--config", config, stick).stdout
+
+
+def test_what_the_cloud_refuses_in_words(tmp_path: Path, data: Path, config: Path, hedgerow):
+    """The import names what the database refuses, and succeeds; by its answer the box lays that aside."""
+    with open_store(data, SystemClock().now()) as store, store.write.begin() as connection:
+        fields = {"kind": FORBIDDEN, "camera": None, "at_ms": 3, "data": {}}
+        append_event(connection, fields, boot=1, created_utc_ns=0)
+    stick, url = tmp_path / "stick", f"sqlite:///{tmp_path / 'cloud.db'}"
+    stick.mkdir()
+    cloud = open_database(url)
+    forbid(cloud)
+    cloud.dispose()
+    public = hedgerow("bundle", "key", tmp_path / "cloud.key").stdout.strip()
+    configuration(tmp_path, "sim:orchard", cloud_key=public)
+    hedgerow("bundle", "export", "--config", config, stick)
+    command = (
+        "bundle",
+        "import",
+        "--database",
+        url,
+        stick,
+        "--trust-first-use",
+        "--answer-with",
+        tmp_path / "cloud.key",
+    )
+    result = hedgerow(*command)
+    assert result.returncode == 0
+    assert "farm/box-1, 3 entries, 3 of them new, 1 messages in quarantine" in result.stdout
+    assert ": seq 4: the database refuses it: rule no_event" in result.stderr
+    [part] = json.loads(hedgerow(*command, "--json").stdout)["parts"]
+    assert part["refused"] == [{"first": 4, "last": 4, "reason": "the database refuses it: rule no_event"}]
+    told = hedgerow("bundle", "acks", "--config", config, stick).stdout
+    assert "3 entries left the outbox, 1 wait, 1 that the cloud refuses were laid aside" in told
 
 
 def test_files_that_are_no_bundle(tmp_path: Path, hedgerow):
