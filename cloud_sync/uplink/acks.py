@@ -23,8 +23,7 @@ class AckReader:
 
         Args:
             arrived: From the box's ack topic.
-            newest_seq: The last that was given. No ack can honestly go beyond; what was not sent yet may have come by
-                stick.
+            newest_seq: The last that was given. No ack can honestly go beyond.
         """
         try:
             ack = decode(Channel.ACK, arrived.payload, arrived.encoding)

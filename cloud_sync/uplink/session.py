@@ -16,6 +16,7 @@ from cloud_sync.uplink.feed import Feed
 from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
 from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
 from cloud_sync.uplink.parking import Parking
+from cloud_sync.uplink.sent import Sent
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
 from cloud_sync.wire import AckMessage, Channel, Refusal, StateMessage, WireError, decode
@@ -40,6 +41,7 @@ class Lasting:
     settler: Settler
     budget: Budget
     max_packet_bytes: int
+    sent: Sent
     sent_messages: int = 0
     sent_bytes: int = 0
     confirmations: int = 0  # of messages with rows
@@ -219,6 +221,7 @@ class Session:
             flight = Flight(channel, 0, 0, message.packet_bytes(), now_s)
         else:
             flight = Flight(channel, parcel.first, parcel.last, parcel.size_bytes, now_s)
+            self._last.sent.add(parcel.first, parcel.last)
         self._flights.add(mid, flight)
         self._last.sent_messages += 1
         self._last.sent_bytes += len(message.encoded.payload)
@@ -315,7 +318,8 @@ class Session:
         if silences and not self._last.pace.silences:
             log.info("cloud_answers_again", silences=silences)
         self._last.confirmations += before - self._flights.unconfirmed
-        self._last.settler.confirm(ack.through, list(ack.ranges))
+        covered = [(1, ack.through), *ack.ranges] if ack.through else ack.ranges
+        self._last.settler.confirm(0, self._last.sent.take(covered))
 
     def _on_refusal(self, refusal: Refusal, ack: AckMessage) -> None:
         """Lay one entry aside that the cloud will never store; of several, find out which.

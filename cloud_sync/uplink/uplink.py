@@ -14,6 +14,7 @@ from cloud_sync.uplink.budget import Budget
 from cloud_sync.uplink.contact import Contact, Permit
 from cloud_sync.uplink.flights import ByteWindow, Pace
 from cloud_sync.uplink.parking import Parking
+from cloud_sync.uplink.sent import Sent
 from cloud_sync.uplink.session import Lasting, Session
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
@@ -102,6 +103,7 @@ class Uplink:
             settler=Settler(self._outbox, on_done=self._wake.set),
             budget=self._budget,
             max_packet_bytes=settings.max_packet_bytes,
+            sent=Sent(),
         )
 
     def notify(self) -> None:
@@ -194,7 +196,7 @@ class Uplink:
     def _begin(self, connection: Connection, opened: Opened) -> Session:
         if self._outbox.stream != self._stream:  # it may have begun long after it was asked for
             self._stream = self._outbox.stream
-            self._last.settler.forget()
+            self._forget()
         return Session(
             connection,
             opened,
@@ -282,7 +284,7 @@ class Uplink:
 
     def _remint(self, reason: str, stop: threading.Event, beat: Callable[[], None]) -> None:
         """Begin a new stream, as the cloud asks; where that fails it will ask again."""
-        self._last.settler.forget()
+        self._forget()
         if not self._until(lambda: self._last.settler.idle, stop, beat):
             return  # a settle by old numbers must not meet the new ones
         try:
@@ -292,6 +294,11 @@ class Uplink:
             return
         if not self._until(minted.done, stop, beat) or minted.exception() is not None:
             log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
+
+    def _forget(self) -> None:
+        """What was sent and what is to be settled go by numbers of the stream before."""
+        self._last.settler.forget()
+        self._last.sent.clear()
 
     def _until(self, done: Callable[[], bool], stop: threading.Event, beat: Callable[[], None]) -> bool:
         until_s = self._now_s() + REMINT_S
