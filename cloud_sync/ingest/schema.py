@@ -40,6 +40,7 @@ stream = Table(
     Column(
         "births", String, nullable=False, server_default="[]"
     ),  # JSON: time and digest of the last birth messages, newest last
+    Column("run", String),  # of the agent, by the newest birth: later births name it among theirs
     Index("stream_by_device", "site", "device"),
 )
 

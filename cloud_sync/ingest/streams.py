@@ -33,6 +33,7 @@ class Stream:
     id: str
     owner: Box
     remint: str | None  # why its box shall begin a new one
+    run: str | None  # of the agent, by the newest birth
     births: list[tuple[int, str]]  # when each was made, at most a day ahead of us, and its digest; the newest last
 
 
@@ -66,7 +67,7 @@ def read(connection: Connection, ids: Iterable[str]) -> dict[str, Stream]:
     """Return those of the streams that are known."""
     statement = select(stream).where(stream.c.id.in_(list(ids)))
     return {
-        row.id: Stream(row.id, Box(row.site, row.device), row.remint, [(at, one) for at, one in json.loads(row.births)])
+        row.id: Stream(row.id, Box(row.site, row.device), row.remint, row.run, _births(row.births))
         for row in connection.execute(statement)
     }
 
@@ -93,13 +94,29 @@ def hear_birth(connection: Connection, known: Stream, birth: BirthMessage, now_m
         return
     if len(known.births) == BIRTHS_KEPT and birth.at_ms < min(at_ms for at_ms, _ in known.births):
         return
+    is_newest = all(birth.at_ms >= at_ms for at_ms, _ in known.births)
     made_ms = min(birth.at_ms, now_ms + DAY_MS)  # a clock that was far ahead must not hide honest ones for years
     known.births = [*known.births, (made_ms, digest)][-BIRTHS_KEPT:]
     this = update(stream).where(stream.c.id == birth.stream)
     connection.execute(this.values(births=json.dumps(known.births)))
     highest = select(func.max(received.c.last)).where(received.c.stream == birth.stream)
-    if (connection.execute(highest).scalar() or 0) >= birth.next_seq:
+    went_further = (connection.execute(highest).scalar() or 0) >= birth.next_seq
+    if went_further or (is_newest and _run_is_gone(connection, known, birth)):
         mark(connection, birth.stream, known, RESTORED)
+
+
+def _run_is_gone(connection: Connection, known: Stream, birth: BirthMessage) -> bool:
+    """Tell whether the run that spoke last is none of those that the box's database knows; the newest speaks now."""
+    if not birth.runs:
+        return False
+    gone = known.run is not None and known.run not in birth.runs
+    known.run = birth.runs[-1]
+    connection.execute(update(stream).where(stream.c.id == known.id).values(run=known.run))
+    return gone
+
+
+def _births(text: str) -> list[tuple[int, str]]:
+    return [(at_ms, digest) for at_ms, digest in json.loads(text)]
 
 
 def mark(connection: Connection, stream_id: str, known: Stream, reason: str) -> None:

@@ -14,6 +14,7 @@ from cloud_sync.outbox.depth import Depth, read_depth
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.quarantine import set_aside
 from cloud_sync.outbox.remint import is_current, remint
+from cloud_sync.outbox.runs import note_run, read_runs
 from cloud_sync.outbox.schema import outbox, stream
 from cloud_sync.outbox.settling import Settling
 from cloud_sync.outbox.usage import Usage, add_usage, read_usage
@@ -77,6 +78,15 @@ class Outbox:
             return is_current(connection, stream_id) and set_aside(connection, seq, reason, at_ms=at_ms)
 
         return self._writer.submit(move)
+
+    def note_run(self, run: str) -> "Future[None]":
+        """Note that this run of the agent goes online; see ``runs``."""
+        return self._writer.submit(lambda connection: note_run(connection, run))
+
+    def runs(self) -> tuple[str, ...]:
+        """Return the last runs that were online with this database, newest last."""
+        with self._engine.connect() as connection:
+            return read_runs(connection)
 
     def remint(self, reason: str) -> "Future[str]":
         """Begin a new stream, in which what waits is numbered from 1; the result is its id, ``stream`` from then on.

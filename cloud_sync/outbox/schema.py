@@ -14,6 +14,7 @@ stream = Table(
     Column("id", String(32), primary_key=True),
     Column("next_seq", BigInteger, nullable=False),
     Column("created_utc_ns", BigInteger, nullable=False),
+    Column("runs", String, nullable=False, server_default=""),  # of the agent, that were online with it; newest last
 )
 
 outbox = Table(

@@ -37,7 +37,8 @@ class Announcer:
 
     def birth_message(self) -> Outgoing:
         """Return what this box is and runs, retained."""
-        now = {"stream": self.outbox.stream, "next_seq": self.outbox.last_seq() + 1}
+        next_seq = self.outbox.last_seq() + 1
+        now = {"stream": self.outbox.stream, "next_seq": next_seq, "runs": self.outbox.runs()}
         return self._outgoing(Channel.BIRTH, self.birth().model_copy(update=now), retain=True)
 
     def health_message(self, *, expiry_s: int) -> Outgoing:

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from uuid import uuid4
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_sync.mqtt import SESSION_TAKEN_OVER, Backoff, Closed, Connection, ConnectOptions, Opened, Outgoing, Wake
 from cloud_sync.outbox import BusyError, Outbox
@@ -38,6 +40,10 @@ PERMIT_S = 0.2
 PACKET_TOO_LARGE = 0x95
 REMINT_S = 60.0
 """A writer that has not made a new stream by then is asked again at the next connection."""
+
+
+NOTE_S = 5.0
+"""The writer mostly answers at once; a connection does not wait for it longer."""
 
 
 class Uplink:
@@ -88,6 +94,7 @@ class Uplink:
         self._session: Session | None = None
         self._detail = ""
         self._refused = False
+        self._noted = False  # that this run is online, in the database
         self._permit = Permit(())
         self._permit_until_s = 0.0
         self._status = self._status_now(LinkState.CONNECTING)
@@ -197,6 +204,8 @@ class Uplink:
         if self._outbox.stream != self._stream:  # it may have begun long after it was asked for
             self._stream = self._outbox.stream
             self._forget()
+        if not self._noted:
+            self._note_run()
         return Session(
             connection,
             opened,
@@ -294,6 +303,14 @@ class Uplink:
             return
         if not self._until(minted.done, stop, beat) or minted.exception() is not None:
             log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
+
+    def _note_run(self) -> None:
+        """Have this run on disk before the cloud hears of it; without that the birth tells of the runs before."""
+        try:
+            self._outbox.note_run(self._announcer.instance[:8]).result(NOTE_S)
+            self._noted = True
+        except (BusyError, SQLAlchemyError, FutureTimeoutError) as error:
+            log.warning("run_not_noted", error=str(error) or "no answer")
 
     def _forget(self) -> None:
         """What was sent and what is to be settled go by numbers of the stream before."""

@@ -12,6 +12,7 @@ from cloud_sync.wire.encoding import (
 from cloud_sync.wire.errors import WireError
 from cloud_sync.wire.messages import (
     MOST_REFUSALS,
+    RUNS_TOLD,
     AckMessage,
     BirthMessage,
     CameraHealth,
@@ -48,6 +49,7 @@ __all__ = [
     "MESSAGE_OF_CHANNEL",
     "MOST_REFUSALS",
     "ROOT",
+    "RUNS_TOLD",
     "AckMessage",
     "BirthMessage",
     "Box",

@@ -14,6 +14,7 @@ Count = Annotated[int, Field(ge=0, lt=2**53)]
 Moment = Annotated[int, Field(gt=-(2**53), lt=2**53)]
 Seq = Annotated[int, Field(ge=1, lt=2**63)]
 Text = Annotated[str, Field(max_length=256)]
+RUNS_TOLD = 32
 Scalar = str | int | float | bool | None
 
 
@@ -219,6 +220,9 @@ class BirthMessage(Message):
     cameras: tuple[str, ...]
     zones: tuple[str, ...] = ()
     config_sha256: str
+    # Runs of the agent that were online with this database, newest last. Where the cloud has heard of a later one that
+    # is not among them, the database was restored from an old copy.
+    runs: Annotated[tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")], ...], Field(max_length=RUNS_TOLD)] = ()
     next_seq: Seq | None = None  # the seq that its stream gives next: what the cloud has beyond it, another box sent
     key: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # Ed25519: it signs this box's bundles
 

@@ -66,8 +66,16 @@ def evidence(seq: int, *, jpeg: bytes = b"\xff\xd8picture\x00\xff\xd9", at_ms: i
     return arrived(Channel.EVIDENCE, message)
 
 
-def birth(next_seq: int, *, at_ms: int, stream: str = STREAM, box: Box = BOX, retain: bool = False) -> Arrived:
-    message = birth_message(stream).model_copy(update={"next_seq": next_seq, "at_ms": at_ms})
+def birth(
+    next_seq: int,
+    *,
+    at_ms: int,
+    stream: str = STREAM,
+    box: Box = BOX,
+    retain: bool = False,
+    runs: tuple[str, ...] = (),
+) -> Arrived:
+    message = birth_message(stream).model_copy(update={"next_seq": next_seq, "at_ms": at_ms, "runs": runs})
     return arrived(Channel.BIRTH, message, box=box, retain=retain)
 
 
@@ -351,3 +359,14 @@ def test_the_hours_and_days_of_strangers(database: Engine) -> None:
     assert [tuple(map(float, row)) for row in hours[1:]] == [(HOUR, 7, 80_000, 1.5, 0.9)]
     assert [(row.start, int(row.unique_tracks)) for row in hours] == [(HOUR - 3600, 10), (HOUR, 7)]
     assert [int(row.unique_tracks) for row in days] == [17]
+
+
+def test_a_restored_database_does_not_know_the_last_run(database: Engine) -> None:
+    """A box whose database is an old copy is found out by the run of its agent that it has forgotten, also where it has
+    made more since than the cloud has; runs that the cloud never heard of are no matter."""
+    first, second, third, fourth = (f"{number:08x}" for number in range(4))
+    put(database, birth(1, at_ms=1, runs=(first,)), event(1))
+    assert put(database, birth(2, at_ms=3, runs=(first, second, third)), event(2))[BOX][0].remint is None
+    put(database, birth(2, at_ms=2, runs=(first, second), retain=True))  # a worker that lags hears of one between
+    assert put(database, event(3))[BOX][0].remint is None
+    assert put(database, birth(9, at_ms=4, runs=(first, fourth))) == {BOX: [ASKED]}

@@ -66,6 +66,7 @@ def upgrade() -> None:
     op.execute("INSERT INTO outbox_total SELECT channel, count(*), sum(length(body)) FROM outbox GROUP BY channel")
     for trigger in TRIGGERS:
         op.execute(trigger)
+    op.add_column("stream", sa.Column("runs", sa.String, nullable=False, server_default=""))
     _quarantine_with_streams()
     op.create_table(
         "link_usage",

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("device", sa.Column("next_contact_ms", sa.BigInteger))
     op.add_column("stream", sa.Column("remint", sa.String))
     op.add_column("stream", sa.Column("births", sa.String, nullable=False, server_default="[]"))
+    op.add_column("stream", sa.Column("run", sa.String))
     op.create_index("stream_by_device", "stream", ["site", "device"])
     op.create_index("event_by_device", "event", ["site", "device", "at_ms"])
     _renew("rollup", _rollup_columns())
