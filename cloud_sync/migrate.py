@@ -27,7 +27,7 @@ def migrate(engine: Engine, scripts: Path, *, head: str, landmark: str) -> None:
         SchemaTooNewError: The database is at a revision that the folder does not know.
     """
     current = current_revision(engine)
-    if current is not None and not _has_table(engine, landmark):
+    if current is not None and not has_table(engine, landmark):
         raise ForeignDatabaseError(f"database has a schema, but no table {landmark!r}")
     if current == head:
         return
@@ -45,7 +45,8 @@ def migrate(engine: Engine, scripts: Path, *, head: str, landmark: str) -> None:
         command.upgrade(config, head)
 
 
-def _has_table(engine: Engine, name: str) -> bool:
+def has_table(engine: Engine, name: str) -> bool:
+    """Tell whether a database has a table."""
     with engine.connect() as connection:
         return inspect(connection).has_table(name)
 

@@ -220,13 +220,18 @@ def _summary(message: Message) -> str:
             return f"load {message.load_1m:.1f}, {disk}, outbox {message.outbox_depth}; {cameras}"
         case AckMessage():
             ranges = "".join(f", {first}-{last}" for first, last in message.ranges)
-            return f"through {message.through}{ranges}"
+            refused = "".join(f"; refused {_span(first, last)}: {why}" for first, last, why in message.refused)
+            return f"through {message.through}{ranges}{refused}"
         case _:
             return ""
 
 
 def _seqs(message: Envelope) -> str:
-    return f"seq {message.seq}" if message.count == 1 else f"seq {message.seq}-{message.last_seq}"
+    return f"seq {_span(message.seq, message.last_seq)}"
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _counts(message: RollupMessage) -> str:

@@ -123,7 +123,8 @@ def _acks(options: argparse.Namespace) -> int:
         )
     for path, result in results.items():
         if not isinstance(result, str) and not options.json:
-            print(f"{path.name}: {result.entries} entries left the outbox, {result.waiting} wait")
+            aside = f", {result.laid_aside} that the cloud refuses were laid aside" if result.laid_aside else ""
+            print(f"{path.name}: {result.entries} entries left the outbox, {result.waiting} wait{aside}")
     for problem in refused:
         say(f"hedgerow: {problem}")
     return 1 if refused else 0
@@ -199,7 +200,12 @@ def _tell(results: "list[PartResult]", answers: list[Path], problems: list[str],
         lines = [_line(result) for result in results if result.header is not None]
         lines += [f"answer for the box: {path}" for path in answers]
         print("\n".join(lines), end="\n" if lines else "")
-    for line in [*problems, *absent]:
+    refused = [
+        f"{result.path}: seq {first}{f'-{last}' if last > first else ''}: {why}"
+        for result in results
+        for first, last, why in result.refusals
+    ]
+    for line in [*problems, *refused, *absent]:
         say(f"hedgerow: {line}")
     return 1 if problems else 0
 
@@ -216,6 +222,7 @@ def _part_values(result: "PartResult") -> dict[str, Any]:
         "entries": result.entries,
         "new": result.fresh,
         "quarantined": result.aside,
+        "refused": [refusal._asdict() for refusal in result.refusals],
         "problem": result.problem or None,
     }
 

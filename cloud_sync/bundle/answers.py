@@ -102,6 +102,7 @@ class Settled:
 
     entries: int  # left the outbox now
     waiting: int  # still in it
+    laid_aside: int = 0  # into the box's quarantine, because the cloud will never take them
 
 
 def settle(
@@ -113,6 +114,9 @@ def settle(
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Settled:
     """Drop from the outbox what the cloud has, in small transactions: an agent may be running beside it.
+
+    Single entries that the cloud refuses for good are laid aside. Of a joined message that it refuses the entries wait:
+    which of them is at fault shows when the box sends parts of it by network.
 
     Args:
         read: Of the box's database.
@@ -132,7 +136,12 @@ def settle(
         for through, ranges in _portions(ack, outbox.settled_through()):
             settled += outbox.settle(through=through, ranges=ranges).result()
             on_progress(max([through, *(last for _, last in ranges)]), total)
-        return Settled(settled, outbox.depth().entries)
+        laid_aside = sum(
+            outbox.quarantine(first, f"the cloud refuses it for good: {why}").result()
+            for first, last, why in ack.refused
+            if first == last and not ack.holds(first, last)
+        )
+        return Settled(settled, outbox.depth().entries, laid_aside)
     except NoResultFound:
         raise BundleError("the box's database has no stream yet: its first start was cut short") from None
     except DatabaseError as error:
@@ -144,11 +153,10 @@ def _check(outbox: Outbox, ack: AckMessage) -> None:
         raise BundleError(f"the cloud asks this box for a new stream: {ack.remint}; that needs a link")
     if ack.stream != outbox.stream:
         raise _of_another_stream(ack.stream, outbox.stream)
-    last = max([ack.through, *(last for _, last in ack.ranges)])
-    if last > outbox.last_seq():
+    if ack.last_seq > outbox.last_seq():
         raise BundleError(
-            f"the answer covers seq {last}, and this box has made only up to {outbox.last_seq()}: its database is "
-            "older than the answer; nothing was forgotten"
+            f"the answer covers seq {ack.last_seq}, and this box has made only up to {outbox.last_seq()}: "
+            "its database is older than the answer; nothing was forgotten"
         )
 
 

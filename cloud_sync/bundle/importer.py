@@ -29,10 +29,12 @@ from cloud_sync.errors import SyncFatalError
 from cloud_sync.ingest.committing import CannotStoreError, commit
 from cloud_sync.ingest.database import one_line
 from cloud_sync.ingest.inbox import Incoming, Refused, read
+from cloud_sync.ingest.ledger import join
 from cloud_sync.ingest.schema import received
+from cloud_sync.ingest.store import Acks
 from cloud_sync.mqtt import Arrived
 from cloud_sync.ranges import merge
-from cloud_sync.wire import AckMessage, Box, Channel, Envelope, encode
+from cloud_sync.wire import MOST_REFUSALS, AckMessage, Box, Channel, Envelope, Refusal, encode
 
 ATTEMPTS = 6
 FIRST_WAIT_S = 0.1
@@ -49,6 +51,7 @@ class PartResult:
     entries: int = 0  # stored now or before
     fresh: int = 0  # of these, stored now
     aside: int = 0  # messages in the cloud's quarantine
+    refusals: list[Refusal] = field(default_factory=list)  # the first of those that its database will never take
     last: int = 0  # highest seq
 
 
@@ -107,34 +110,39 @@ class Importer:
     def _store(self, arrived: list[Arrived], header: Header, result: PartResult) -> None:
         batch = [read(message) for message in arrived]
         spans = [*_spans(batch)]
-        known = self._count_known(header.stream, spans)
-        for attempt in range(ATTEMPTS):
-            try:
-                acks = commit(self.engine, batch, now_ms=self.utc_ms())
-                break
-            except CannotStoreError as error:
-                if attempt == ATTEMPTS - 1:
-                    raise SyncFatalError(f"the database cannot store now: {error}; try again later") from error
-                self.wait(FIRST_WAIT_S * 2**attempt)
-        entries = sum(last - first + 1 for first, last in spans)
+        known = self._known(header.stream, spans)
+        acks = self._commit(batch)
+        refused = [refusal for of_box in acks.values() for ack in of_box for refusal in ack.refused]
+        apart = {(first, last) for first, last, _ in refused}
+        stored = [span for span in spans if span not in apart]
+        entries = sum(last - first + 1 for first, last in stored)
         result.entries += entries
-        result.fresh += entries - known
-        result.aside += sum(isinstance(item, Refused) for item in batch)
+        result.fresh += entries - _overlap(stored, known)
+        result.aside += sum(isinstance(item, Refused) for item in batch) + len(refused)
+        result.refusals += refused[: MOST_REFUSALS - len(result.refusals)]
         result.last = max([result.last, *(last for _, last in spans)])
         self._note(acks)
 
-    def _count_known(self, stream_id: str, spans: list[tuple[int, int]]) -> int:
-        """Count the seqs in ``spans`` that are stored now."""
+    def _commit(self, batch: list[Incoming | Refused]) -> Acks:
+        attempt = 1
+        while True:
+            try:
+                return commit(self.engine, batch, now_ms=self.utc_ms())
+            except CannotStoreError as error:
+                if attempt == ATTEMPTS:
+                    raise SyncFatalError(f"the database cannot store now: {error}; try again later") from error
+                self.wait(FIRST_WAIT_S * 2 ** (attempt - 1))
+                attempt += 1
+
+    def _known(self, stream_id: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return the ranges around ``spans`` that are stored now."""
         if not spans:
-            return 0
+            return []
         lowest, highest = min(first for first, _ in spans), max(last for _, last in spans)
         c = received.c
         query = select(c.first, c.last).where(c.stream == stream_id, c.first <= highest, c.last >= lowest)
         with self._reading() as connection:
-            known = connection.execute(query).all()
-        return sum(
-            max(0, min(last, row.last) - max(first, row.first) + 1) for first, last in merge(spans) for row in known
-        )
+            return [(row.first, row.last) for row in connection.execute(query)]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -148,7 +156,7 @@ class Importer:
         for box, of_box in acks.items():
             for ack in of_box:
                 before = self.acks.get((box, ack.stream))
-                self.acks[box, ack.stream] = ack if before is None else _join(before, ack)
+                self.acks[box, ack.stream] = ack if before is None else join(before, ack)
 
 
 def _open(path: Path) -> BufferedReader:
@@ -166,6 +174,11 @@ def _spans(batch: Iterable[Incoming | Refused]) -> Iterator[tuple[int, int]]:
     for item in batch:
         if isinstance(item, Incoming) and isinstance(item.message, Envelope):
             yield item.message.seq, item.message.last_seq
+
+
+def _overlap(spans: Iterable[tuple[int, int]], known: list[tuple[int, int]]) -> int:
+    """Count the seqs in both."""
+    return sum(max(0, min(last, end) - max(first, start) + 1) for first, last in merge(spans) for start, end in known)
 
 
 def _blocks(reader: BlockReader, key: str) -> Iterator[Block]:
@@ -186,13 +199,6 @@ def _birth(header: Header) -> Arrived:
     """Return the birth message as the broker would keep it: no sign of life."""
     encoded = encode(header.birth)
     return Arrived(0, 1, header.box.topic(Channel.BIRTH), encoded.payload, True, encoded.encoding)
-
-
-def _join(before: AckMessage, ack: AckMessage) -> AckMessage:
-    """Return what both acknowledge; the later one knows more of ``through``."""
-    through = max(before.through, ack.through)
-    beyond = merge((max(first, through + 1), last) for first, last in (*before.ranges, *ack.ranges) if last > through)
-    return AckMessage(stream=ack.stream, through=through, ranges=tuple(beyond), remint=ack.remint or before.remint)
 
 
 def find_parts(given: Iterable[Path]) -> list[Path]:

@@ -17,7 +17,8 @@ from cloud_sync.fleet.spans import Span, union
 from cloud_sync.ingest.database import one_line
 from cloud_sync.wire import Box
 
-STARTED, STOPPED, CAMERA_STATE = "agent-started", "agent-stopped", "camera-state"
+STARTED, STOPPED = "agent-started", "agent-stopped"
+CAMERA_STATE, CAMERA_SIGHT = "camera-state", "camera-sight"
 GAPS_PLACED = 500
 """Gaps of one stream whose time is looked up; where there are more, neighbours are taken together."""
 
@@ -122,10 +123,11 @@ class _Look:
 
     def _hours(self, camera: str, off: list[Span], missing: list[Span]) -> list[Hour]:
         gone, to_come = self._history.shed(camera, self._asked)
-        states = [
-            (row.at_ms, state_of(row.data)) for row in self._history.events((CAMERA_STATE,), self._asked, camera=camera)
-        ]
-        known = Known(off=off, shed=union(gone), missing=union([*missing, *to_come]), states=states)
+        states, sights = (
+            [(row.at_ms, state_of(row.data)) for row in self._history.events((kind,), self._asked, camera=camera)]
+            for kind in (CAMERA_STATE, CAMERA_SIGHT)
+        )
+        known = Known(off=off, shed=union(gone), missing=union([*missing, *to_come]), states=states, sights=sights)
         return list(classify(self._asked, self._history.windows(camera, self._asked), known))
 
     def _missing(self, streams: Sequence[StreamGaps]) -> Iterator[Span]:
@@ -167,5 +169,5 @@ def _grouped(missing: Sequence[Range]) -> Iterator[Range]:
 
 
 def state_of(data: str) -> str:
-    """Return the state that a camera-state event tells."""
+    """Return the state that an event about a camera, or about its sight, tells."""
     return str(json.loads(data).get("state", "unknown"))

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from cloud_sync.fleet.spans import Span, clip, common, length, union, without
 
 HOUR_MS = 3_600_000
-LIVE = "live"
+SEEING = {"live", "clear"}
+"""States of a camera, and of its sight, that blind nobody."""
 
 
 class Window(NamedTuple):
@@ -26,6 +27,7 @@ class Known:
     shed: Sequence[Span] = ()  # given up by rule, and gone
     missing: Sequence[Span] = ()  # seqs that have not come may be of this time
     states: Sequence[tuple[int, str]] = ()  # of the camera, and since when; ascending
+    sights: Sequence[tuple[int, str]] = ()  # what kept a live camera from seeing, and since when; ascending
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _classify(hour: Span, windows: Sequence[Window], known: Known) -> Hour:
         off_ms=off_ms + length(rest) - missing_ms,
         shed_ms=shed_ms,
         missing_ms=missing_ms,
-        because=_because(hour, known.states) if blind_ms else (),
+        because=_because(hour, known) if blind_ms else (),
     )
 
 
@@ -104,13 +106,17 @@ def _observed_in(hour: Span, window: Window, off: Sequence[Span]) -> float:
     return window.observed_ms * length(clip(on, hour)) / length(on)
 
 
-def _because(hour: Span, states: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """Return the states other than live that a camera was in, in the order in which they came."""
+def _because(hour: Span, known: Known) -> tuple[str, ...]:
+    """Return what kept a camera from seeing: its own states first, each in the order in which they came."""
+    found = [*_within(hour, known.states), *_within(hour, known.sights)]
+    return tuple(dict.fromkeys(state for state in found if state not in SEEING))
+
+
+def _within(hour: Span, states: Sequence[tuple[int, str]]) -> Iterator[str]:
     ends = [*(since_ms for since_ms, _ in states[1:]), hour[1]]
-    found = [
-        state for (since_ms, state), end in zip(states, ends, strict=False) if since_ms < hour[1] and end > hour[0]
-    ]
-    return tuple(dict.fromkeys(state for state in found if state != LIVE))
+    for (since_ms, state), end_ms in zip(states, ends, strict=False):
+        if since_ms < hour[1] and end_ms > hour[0]:
+            yield state
 
 
 def total(hours: Iterable[Hour]) -> Hour:

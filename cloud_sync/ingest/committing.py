@@ -1,6 +1,7 @@
 """One batch, one transaction: repeated where another worker was in the way, split where a message cannot be stored."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
@@ -13,6 +14,9 @@ from cloud_sync.ingest.store import Acks, store
 TRIES = 3
 # Serialisation failure, deadlock, and no partition for the row: it was dropped since this transaction looked.
 _REPEATED = ("40001", "40P01", "23514")
+# A broken check, and a row too large for an index: refused for good only where the constraint or index is named. Else
+# no partition is there yet, or the server has run out of transaction ids, and the same row may be taken later.
+_REFUSED_IF_NAMED = ("23514", "54000")
 
 
 class CannotStoreError(Exception):
@@ -22,7 +26,7 @@ class CannotStoreError(Exception):
 def commit(engine: Engine, batch: Sequence[Incoming | Refused], *, now_ms: int) -> Acks:
     """Store a batch durably; return what may be told to the boxes now.
 
-    A message that the database refuses, and only that one, is set aside.
+    A message that the database refuses, and only that one, is set aside; its box is told once that is durable.
 
     Raises:
         CannotStoreError: The database is away, full, locked or read-only. Nothing may be acknowledged.
@@ -30,17 +34,35 @@ def commit(engine: Engine, batch: Sequence[Incoming | Refused], *, now_ms: int) 
     """
     try:
         return _repeated(engine, batch, now_ms)
-    except (DataError, IntegrityError) as error:
-        if len(batch) > 1:
-            return _one_by_one(engine, batch, now_ms)
-        item = batch[0]
-        if isinstance(item, Refused):
-            raise CannotStoreError(one_line(error)) from error
-        return commit(engine, [Refused(item.arrived, f"the database refuses it: {one_line(error)}")], now_ms=now_ms)
     except DBAPIError as error:
+        if _refuses(error):
+            if len(batch) > 1:
+                return _one_by_one(engine, batch, now_ms)
+            return commit(engine, [_refused(batch[0], error)], now_ms=now_ms)
         if engine.dialect.name == "sqlite" and not isinstance(error, OperationalError):
             raise SyncFatalError(f"database {engine.url.database} is damaged: {one_line(error)}") from error
         raise CannotStoreError(one_line(error)) from error
+
+
+def _refuses(error: DBAPIError) -> bool:
+    """Tell whether the database will never take these rows, in whatever state it is."""
+    diagnosis = getattr(error.orig, "diag", None)  # of PostgreSQL
+    if diagnosis is not None and diagnosis.sqlstate in _REFUSED_IF_NAMED:
+        return bool(diagnosis.constraint_name)
+    return isinstance(error, DataError | IntegrityError)
+
+
+def _refused(item: Incoming | Refused, error: DBAPIError) -> Refused:
+    """Return the message as one to be set aside; the box is not told where even that cannot be stored.
+
+    Raises:
+        CannotStoreError: It cannot be set aside either.
+    """
+    if isinstance(item, Incoming):
+        return Refused(item.arrived, f"the database refuses it: {one_line(error)}", item)
+    if item.message is None:
+        raise CannotStoreError(one_line(error)) from error
+    return replace(item, message=None)
 
 
 def answers(engine: Engine) -> bool:
@@ -61,7 +83,8 @@ def _repeated(engine: Engine, batch: Sequence[Incoming | Refused], now_ms: int) 
         try:
             return _once(engine, batch, now_ms)
         except DBAPIError as error:
-            if not error.connection_invalidated and getattr(error.orig, "sqlstate", None) not in _REPEATED:
+            passes = error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _REPEATED
+            if not passes or _refuses(error):
                 raise
     return _once(engine, batch, now_ms)
 

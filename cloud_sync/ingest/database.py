@@ -12,11 +12,12 @@ from cloud_sync.errors import SyncFatalError
 from cloud_sync.ingest.on_postgresql import PostgresTables
 from cloud_sync.ingest.on_sqlite import SqliteTables
 from cloud_sync.ingest.tables import Tables
-from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, current_revision, migrate
+from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, current_revision, has_table, migrate
 from cloud_sync.sqlite import open_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0002"
+LANDMARK = "received"  # a table of every revision, and of no database of a box
 
 ALLOWED = "allowed: sqlite:///PATH or postgresql://USER@HOST/DATABASE"
 
@@ -56,10 +57,10 @@ def open_database(url: str, password_file: Path | None = None) -> Engine:
     engine, name = _engine(url, password_file, write=True)
     try:
         _require_unicode(engine, name)
-        migrate(engine, MIGRATIONS, head=HEAD, landmark="received")
+        migrate(engine, MIGRATIONS, head=HEAD, landmark=LANDMARK)
     except ForeignDatabaseError:
         engine.dispose()
-        raise SyncFatalError(_foreign(engine, name)) from None
+        raise SyncFatalError(_foreign(engine, name, "give ingest one of its own")) from None
     except SchemaTooNewError as error:
         engine.dispose()
         raise SyncFatalError(f"{name}: {error}") from error
@@ -79,9 +80,13 @@ def open_for_reading(url: str, password_file: Path | None = None) -> Engine:
     engine, name = _engine(url, password_file, write=False)
     try:
         found = current_revision(engine)
+        is_ours = found is None or has_table(engine, LANDMARK)
     except DBAPIError as error:
         engine.dispose()
         raise _explained(engine, name, error) from error
+    if not is_ours:
+        engine.dispose()
+        raise SyncFatalError(_foreign(engine, name, "give that of `hedgerow ingest`"))
     if found != HEAD:
         engine.dispose()
         state = f"is at schema {found}" if found else "has no schema yet"
@@ -176,10 +181,9 @@ def _require_unicode(engine: Engine, name: str) -> None:
         raise SyncFatalError(f"{name} has the encoding {encoding}; names of cameras and zones need UTF8")
 
 
-def _foreign(engine: Engine, name: str) -> str:
-    if engine.dialect.name == "postgresql":
-        return f"{name} is the database of another program; give ingest one of its own"
-    return f"{name} is the database of a box; give ingest one of its own"
+def _foreign(engine: Engine, name: str, advice: str) -> str:
+    whose = "another program" if engine.dialect.name == "postgresql" else "a box"
+    return f"{name} is the database of {whose}; {advice}"
 
 
 def _explained(engine: Engine, name: str, error: DBAPIError) -> SyncFatalError:

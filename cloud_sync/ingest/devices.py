@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, tuple_, update
 
 from cloud_sync.ingest.inbox import Incoming
 from cloud_sync.ingest.schema import device
-from cloud_sync.ingest.states import Told, is_newer
+from cloud_sync.ingest.states import DAY_MS, Told, is_newer
 from cloud_sync.ingest.tables import Columns
 from cloud_sync.wire import BirthMessage, Box, HealthMessage, StateMessage
 
@@ -40,22 +40,47 @@ def store_words(connection: Connection, batch: Iterable[Incoming], now_ms: int) 
         batch: In the order of arrival; data messages are passed over.
         now_ms: UTC.
     """
-    births: dict[Box, str] = {}
+    births: list[Incoming] = []
     healths: dict[Box, str] = {}
     states: list[Incoming] = []
     for item in batch:
         match item.message:
             case BirthMessage():
-                births[item.box] = item.message.model_dump_json()
+                births.append(item)
             case HealthMessage():
                 healths[item.box] = item.message.model_dump_json()
             case StateMessage(claiming=False):
                 states.append(item)
             case _:
                 pass
-    _update(connection, {box: {"birth": text} for box, text in births.items()})
+    _update(connection, _newest_births(connection, births, now_ms))
     _update(connection, {box: {"health": text} for box, text in healths.items()})
     _update(connection, _newest(connection, states, now_ms))
+
+
+def _newest_births(connection: Connection, births: list[Incoming], now_ms: int) -> dict[Box, dict[str, Any]]:
+    """Return the births that are newer than what is stored: each worker hears them all, and one may lag far behind."""
+    if not births:
+        return {}
+    known = select(device.c.site, device.c.device, device.c.birth).where(_of({item.box for item in births}))
+    told = {
+        Box(row.site, row.device): BirthMessage.model_validate_json(row.birth).at_ms
+        for row in connection.execute(known.where(device.c.birth.is_not(None)))
+    }
+    newest: dict[Box, dict[str, Any]] = {}
+    for item in births:
+        assert isinstance(item.message, BirthMessage)
+        at_ms = item.message.at_ms
+        if not _is_late(at_ms, told.get(item.box, at_ms), live=not item.arrived.retain, now_ms=now_ms):
+            told[item.box] = at_ms
+            newest[item.box] = {"birth": item.message.model_dump_json()}
+    return newest
+
+
+def _is_late(at_ms: int, stored_ms: int, *, live: bool, now_ms: int) -> bool:
+    """Tell whether a birth is older than the stored one; where a clock is plainly wrong, the box itself is believed."""
+    wrong = stored_ms > now_ms + DAY_MS or (live and at_ms < now_ms - DAY_MS)
+    return at_ms < stored_ms and not wrong
 
 
 def _newest(connection: Connection, states: list[Incoming], now_ms: int) -> dict[Box, dict[str, Any]]:
@@ -81,12 +106,15 @@ def _newest(connection: Connection, states: list[Incoming], now_ms: int) -> dict
 
 
 def _told(connection: Connection, boxes: Iterable[Box]) -> dict[Box, Told]:
-    names = [(box.site, box.device) for box in boxes]
-    known = select(device).where(tuple_(device.c.site, device.c.device).in_(names), device.c.state.is_not(None))
+    known = select(device).where(_of(boxes), device.c.state.is_not(None))
     return {
         Box(row.site, row.device): Told(row.state, row.boot, row.state_since_ms, row.instance)
         for row in connection.execute(known)
     }
+
+
+def _of(boxes: Iterable[Box]) -> ColumnElement[bool]:
+    return tuple_(device.c.site, device.c.device).in_([(box.site, box.device) for box in boxes])
 
 
 def _update(connection: Connection, values: dict[Box, dict[str, Any]]) -> None:

@@ -18,10 +18,11 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that is not, or is not allowed."""
+    """A message that is not, or is not allowed, or that the database will never take."""
 
     arrived: Arrived
     reason: str
+    message: Incoming | None = None  # of the last kind: what it is, for its box is to be told
 
 
 def read(arrived: Arrived) -> Incoming | Refused:

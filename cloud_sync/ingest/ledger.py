@@ -5,10 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from cloud_sync.ingest.quarantine import plain
 from cloud_sync.ingest.schema import received
 from cloud_sync.ingest.tables import Clash, Range, Tables
 from cloud_sync.ranges import merge
-from cloud_sync.wire import AckMessage
+from cloud_sync.wire import MOST_REFUSALS, AckMessage, Envelope, Refusal
+
+REASON_CHARACTERS = 200
+"""Of the reason of a refusal: its box puts a word before it, and tells it in a record of its own."""
 
 Held = Mapping[str, Sequence[tuple[int, int]]]
 """By stream: rows of ``received``, ascending and apart from each other."""
@@ -63,3 +67,24 @@ def ack(stream: str, held: Sequence[tuple[int, int]], seqs: Iterable[int]) -> Ac
     brought = sorted(seqs)
     told = tuple(pair for pair in beyond if any(pair[0] <= seq <= pair[1] for seq in brought))
     return AckMessage(stream=stream, through=through, ranges=told)
+
+
+def refusal(message: Envelope, reason: str) -> AckMessage:
+    """Return the ack that settles nothing and says that one message was set aside, and will be whenever it comes."""
+    refused = Refusal(message.seq, message.last_seq, plain(reason)[:REASON_CHARACTERS])
+    return AckMessage(stream=message.stream, through=0, refused=(refused,))
+
+
+def join(before: AckMessage, ack: AckMessage) -> AckMessage:
+    """Return what both say of one stream.
+
+    A refusal of what is durable meanwhile is left out, and so are more than one ack may hold: those come again.
+    """
+    through = max(before.through, ack.through)
+    beyond = merge((max(first, through + 1), last) for first, last in (*before.ranges, *ack.ranges) if last > through)
+    both = AckMessage(stream=ack.stream, through=through, ranges=tuple(beyond), remint=ack.remint or before.remint)
+    newest = {(first, last): why for first, last, why in (*before.refused, *ack.refused)}
+    refused = [
+        Refusal(first, last, why) for (first, last), why in sorted(newest.items()) if not both.holds(first, last)
+    ]
+    return both.model_copy(update={"refused": tuple(refused[:MOST_REFUSALS])})

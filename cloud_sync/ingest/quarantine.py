@@ -31,11 +31,11 @@ def set_aside(connection: Connection, refused: Iterable[Refused], now_ms: int) -
         log.warning("message_quarantined", topic=arrived.topic, reason=item.reason, size_bytes=len(arrived.payload))
         row = {
             "digest": hashlib.sha256(arrived.topic.encode() + b"\0" + arrived.payload).hexdigest(),
-            "topic": _plain(arrived.topic),
-            "reason": _plain(item.reason),
+            "topic": plain(arrived.topic),
+            "reason": plain(item.reason),
             "payload": arrived.payload[:QUARANTINE_PAYLOAD_BYTES],
             "size_bytes": len(arrived.payload),
-            "encoding": arrived.encoding if arrived.encoding is None else _plain(arrived.encoding),
+            "encoding": arrived.encoding if arrived.encoding is None else plain(arrived.encoding),
             "now_ms": now_ms,
         }
         rows.append(row)
@@ -44,13 +44,13 @@ def set_aside(connection: Connection, refused: Iterable[Refused], now_ms: int) -
         _trim(connection)
 
 
+def plain(words: str) -> str:
+    """Return a text that every database and the wire can hold: no NUL in it, and Unicode."""
+    return words.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()
+
+
 def _trim(connection: Connection) -> None:
     surplus = connection.execute(select(func.count()).select_from(quarantine)).scalar_one() - QUARANTINE_ROWS
     if surplus > 0:
         oldest = select(quarantine.c.digest).order_by(quarantine.c.last_ms, quarantine.c.digest).limit(surplus)
         connection.execute(delete(quarantine).where(quarantine.c.digest.in_(oldest)))
-
-
-def _plain(words: str) -> str:
-    """PostgreSQL has no text with NUL in it, nor one that is no Unicode."""
-    return words.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()

@@ -10,10 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
+from cloud_sync.ingest.inbox import Incoming
 from cloud_sync.ingest.ledger import holds
 from cloud_sync.ingest.schema import event, evidence
 from cloud_sync.ingest.tables import Range
-from cloud_sync.wire import Box
+from cloud_sync.wire import Box, EventMessage, EvidenceMessage
 
 # Without the time: a box may correct that when its clock has been set.
 CONTENT = {event: ("channel", "kind", "camera", "boot", "data"), evidence: ("kind", "camera", "boot", "data")}
@@ -25,6 +26,16 @@ class Sorted:
 
     fresh: list[dict[str, Any]] = field(default_factory=list)
     different: list[dict[str, Any]] = field(default_factory=list)
+
+
+def differ(one: Incoming, other: Incoming) -> bool:
+    """Tell whether two messages with one number are events, or pictures, of different content."""
+    table = {EventMessage: event, EvidenceMessage: evidence}.get(type(one.message))
+    if one is other or table is None or type(one.message) is not type(other.message):
+        return False
+    fields = [name for name in CONTENT[table] if name != "channel"]
+    same = all(getattr(one.message, name) == getattr(other.message, name) for name in fields)
+    return not same or one.channel is not other.channel
 
 
 def sort(
@@ -47,13 +58,26 @@ def sort(
             if any(there[name] != row[name] for name in CONTENT[table]):
                 result.different.append(row)
             continue
-        twin = _twin(connection, table, row) if Box(row["site"], row["device"]) in several else None
-        if twin is None:
+        if Box(row["site"], row["device"]) not in several:
             result.fresh.append(row)
-        else:
+            continue
+        twin = _twin(connection, table, row)
+        if twin is not None:
             this = update(table).where(table.c.stream == twin.stream, table.c.seq == twin.seq)
             connection.execute(this.values(stream=row["stream"], seq=row["seq"]))
+        else:
+            _add(result.fresh, row, table)
     return result
+
+
+def _add(fresh: list[dict[str, Any]], row: dict[str, Any], table: Table) -> None:
+    """Add a row, in the place of one of the same content in another stream: both may come in one batch."""
+    same = ("site", "device", "at_ms", *CONTENT[table])
+    for index, other in enumerate(fresh):
+        if other["stream"] != row["stream"] and all(other[name] == row[name] for name in same):
+            fresh[index] = row
+            return
+    fresh.append(row)
 
 
 def _same_number(connection: Connection, table: Table, row: dict[str, Any]) -> Any:

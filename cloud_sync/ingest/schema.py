@@ -39,7 +39,7 @@ stream = Table(
     Column("remint", String),
     Column(
         "births", String, nullable=False, server_default="[]"
-    ),  # JSON: digests of the last birth messages, newest last
+    ),  # JSON: time and digest of the last birth messages, newest last
     Index("stream_by_device", "site", "device"),
 )
 

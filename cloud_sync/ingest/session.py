@@ -5,9 +5,9 @@ from sqlalchemy import Engine
 
 from cloud_sync.ingest.committing import CannotStoreError, commit
 from cloud_sync.ingest.inbox import read
+from cloud_sync.ingest.ledger import join
 from cloud_sync.ingest.settings import IngestSettings
 from cloud_sync.mqtt import Arrived, Connection, Delivered, Event, Opened, Outgoing, Subscribed
-from cloud_sync.ranges import merge
 from cloud_sync.wire import DATA_CHANNELS, AckMessage, Box, Channel, encode, topic_filter
 
 log = structlog.get_logger()
@@ -93,12 +93,11 @@ class IngestSession:
                 self._note_ack(box, ack)
 
     def _note_ack(self, box: Box, ack: AckMessage) -> None:
-        """Join an ack with the one that still waits for the same box: the newer knows more of ``through`` alone.
+        """Join an ack with the one that still waits for the same box.
 
         One that asks for a new stream settles nothing, and stands alone.
         """
         earlier = self._acks.get((box, ack.stream))
         if earlier is not None and ack.remint is None:
-            beyond = [pair for pair in (*earlier.ranges, *ack.ranges) if pair[0] > ack.through]
-            ack = AckMessage(stream=ack.stream, through=ack.through, ranges=tuple(merge(beyond)))
+            ack = join(earlier, ack)
         self._acks[box, ack.stream] = ack

@@ -24,7 +24,17 @@ from cloud_sync.ingest.schema import (
     shed_window,
 )
 from cloud_sync.ingest.statements import key_of
-from cloud_sync.ingest.streams import COPIED, DIFFERENT, Stream, ask_for_new, claim, hear_birth, mark, with_several
+from cloud_sync.ingest.streams import (
+    COPIED,
+    DIFFERENT,
+    Stream,
+    ask_for_new,
+    claim,
+    hear_birth,
+    mark,
+    read,
+    with_several,
+)
 from cloud_sync.ingest.tables import Clash, Range, Tables
 from cloud_sync.wire import AckMessage, BirthMessage, Box, Envelope
 
@@ -44,9 +54,10 @@ def store(connection: Connection, batch: Iterable[Incoming | Refused], *, now_ms
     work = _Work(connection, tables_of(connection), now_ms)
     items = list(batch)
     incoming = [item for item in items if isinstance(item, Incoming)]
-    work.gathered.refused += [item for item in items if isinstance(item, Refused)]
-    if incoming:
-        work.open(incoming)
+    refused = [item for item in items if isinstance(item, Refused)]
+    work.gathered.refused += refused
+    if incoming or any(item.message is not None for item in refused):
+        work.open(incoming, refused)
         work.write()
         store_words(connection, incoming, now_ms)
     set_aside(connection, work.gathered.refused, now_ms)
@@ -66,27 +77,46 @@ class _Work:
     copied: set[tuple[Box, str]] = field(default_factory=set)  # boxes on a stream of another
     born: set[str] = field(default_factory=set)  # streams that a birth message names
     sources: dict[tuple[str, int], Incoming] = field(default_factory=dict)
+    refusals: list[AckMessage] = field(default_factory=list)
 
-    def open(self, incoming: list[Incoming]) -> None:
+    def open(self, incoming: list[Incoming], refused: list[Refused]) -> None:
         """Lock the boxes, find out whose the streams are, and take in what they sent."""
-        self.tables.lock_boxes(self.connection, last_seen(incoming, self.now_ms))
+        told = [(item.message, item.reason) for item in refused if item.message is not None]
+        heard = [*incoming, *(item for item, _ in told)]
+        self.tables.lock_boxes(self.connection, last_seen(heard, self.now_ms))
         users: dict[str, Box] = {}
-        for item in incoming:
+        for item in heard:
             if (stream := _stream_of(item)) is not None:
                 users.setdefault(stream, item.box)
         if users:
             self.streams = claim(self.connection, self.tables, users, self.now_ms)
+        kept = {item.message.stream for item in incoming if isinstance(item.message, BirthMessage)} - set(users)
+        self.streams |= read(self.connection, kept)
         births = [item for item in incoming if isinstance(item.message, BirthMessage)]
         # Births first, wherever they are in the batch: data that came after one must not speak against it.
         for item in [*births, *(item for item in incoming if isinstance(item.message, Envelope))]:
             self._take(item)
+        for item, reason in told:
+            self._refuse(item, reason)
+
+    def _refuse(self, item: Incoming, reason: str) -> None:
+        """Let a box know of a message that is set aside, if it is of the box's own stream."""
+        message = item.message
+        if not isinstance(message, Envelope):
+            return
+        if self.streams[message.stream].owner != item.box:
+            self.copied.add((item.box, message.stream))
+        else:
+            self.refusals.append(ledger.refusal(message, reason))
 
     def _take(self, item: Incoming) -> None:
+        message = item.message
         stream = _stream_of(item)
         if stream is None:
+            if isinstance(message, BirthMessage):
+                self._hear_kept(item.box, message)
             return
         known = self.streams[stream]
-        message = item.message
         if known.owner != item.box:
             self.copied.add((item.box, stream))
             if isinstance(message, Envelope):
@@ -94,10 +124,19 @@ class _Work:
                 self.gathered.refused.append(Refused(item.arrived, reason))
         elif isinstance(message, BirthMessage):
             self.born.add(stream)
-            hear_birth(self.connection, known, message)
+            hear_birth(self.connection, known, message, self.now_ms)
         elif isinstance(message, Envelope):
-            self.gathered.add(item, message)
-            self.sources.setdefault((message.stream, message.seq), item)
+            first = self.sources.setdefault((message.stream, message.seq), item)
+            if repeats.differ(first, item):
+                self._set_aside_different(message.stream, message.seq, item)
+            else:
+                self.gathered.add(item, message)
+
+    def _hear_kept(self, box: Box, birth: BirthMessage) -> None:
+        """Hear what the broker had kept: it makes no claim to a stream, and its box may be away."""
+        known = self.streams.get(birth.stream)
+        if known is not None and known.owner == box:
+            hear_birth(self.connection, known, birth, self.now_ms)
 
     def write(self) -> None:
         """Write what was taken in: windows, the rows of the smaller tables, and last the ledger."""
@@ -123,6 +162,9 @@ class _Work:
                 acks[known.owner].append(ask_for_new(stream, known.remint))
             elif brought is not None:
                 acks[known.owner].append(ledger.ack(stream, self.held[stream], brought))
+        for ack in self.refusals:
+            known = self.streams[ack.stream]
+            acks[known.owner].append(ack if known.remint is None else ask_for_new(ack.stream, known.remint))
         return dict(acks)
 
     def _write_windows(self) -> None:
@@ -150,14 +192,16 @@ class _Work:
         several = with_several(self.connection, boxes)
         found = repeats.sort(self.connection, table, single, held, several)
         for row in found.different:
-            mark(self.connection, row["stream"], self.streams[row["stream"]], DIFFERENT)
-            arrived = self.sources[row["stream"], row["seq"]].arrived
-            self.gathered.refused.append(Refused(arrived, f"seq {row['seq']} of its stream had another content before"))
+            self._set_aside_different(row["stream"], row["seq"], self.sources[row["stream"], row["seq"]])
         if found.fresh:
             fresh = columns_of(found.fresh)
             if table is evidence:
                 self.tables.make_room(self.connection, table, fresh["at_ms"])
             self.tables.put(self.connection, table, fresh, Clash.KEEP)
+
+    def _set_aside_different(self, stream: str, seq: int, item: Incoming) -> None:
+        mark(self.connection, stream, self.streams[stream], DIFFERENT)
+        self.gathered.refused.append(Refused(item.arrived, f"seq {seq} of its stream had another content before"))
 
 
 def _stream_of(item: Incoming) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, tuple_, update
 
-from cloud_sync.ingest.schema import received, stream
+from cloud_sync.ingest.schema import device, received, stream
 from cloud_sync.ingest.tables import Clash, Columns, Tables
 from cloud_sync.wire import AckMessage, BirthMessage, Box
 
@@ -20,18 +20,20 @@ COPIED = "another box uses this stream: this database is a copy of that one's"
 RESTORED = "this stream went further once: the database was restored from an older copy"
 DIFFERENT = "a message of this stream had another content once: the database was restored from an older copy"
 
+DAY_MS = 86_400_000
 BIRTHS_KEPT = 16
-"""Digests of birth messages that are remembered for each stream. A worker that lags further behind than so many
-connections of a box may take its own data for another history's."""
+"""Birth messages that are remembered for each stream. What a worker hears that lags further behind is told by its time:
+a box is not restored into the past. One whose clock stands there is judged when it connects with the right time."""
 
 
 @dataclass(slots=True)
 class Stream:
     """What is known of a stream."""
 
+    id: str
     owner: Box
     remint: str | None  # why its box shall begin a new one
-    births: list[str]
+    births: list[tuple[int, str]]  # when each was made, at most a day ahead of us, and its digest; the newest last
 
 
 def claim(connection: Connection, tables: Tables, users: dict[str, Box], now_ms: int) -> dict[str, Stream]:
@@ -43,7 +45,7 @@ def claim(connection: Connection, tables: Tables, users: dict[str, Box], now_ms:
         users: The box that uses each stream now.
         now_ms: UTC.
     """
-    known = _read(connection, users)
+    known = read(connection, users)
     fresh = sorted(set(users) - set(known))
     if fresh:
         columns: Columns = {
@@ -53,30 +55,46 @@ def claim(connection: Connection, tables: Tables, users: dict[str, Box], now_ms:
             "first_seen_ms": [now_ms] * len(fresh),
         }
         tables.put(connection, stream, columns, Clash.KEEP)
-        known |= _read(connection, fresh)  # not what was put: another box may have been quicker
+        begun = read(connection, fresh)  # not what was put: another box may have been quicker
+        for one in begun.values():
+            _recall_birth(connection, one, now_ms)
+        known |= begun
     return known
 
 
-def _read(connection: Connection, ids: Iterable[str]) -> dict[str, Stream]:
+def read(connection: Connection, ids: Iterable[str]) -> dict[str, Stream]:
+    """Return those of the streams that are known."""
     statement = select(stream).where(stream.c.id.in_(list(ids)))
     return {
-        row.id: Stream(Box(row.site, row.device), row.remint, json.loads(row.births))
+        row.id: Stream(row.id, Box(row.site, row.device), row.remint, [(at, one) for at, one in json.loads(row.births)])
         for row in connection.execute(statement)
     }
 
 
-def hear_birth(connection: Connection, known: Stream, birth: BirthMessage) -> None:
+def _recall_birth(connection: Connection, known: Stream, now_ms: int) -> None:
+    """Let a new stream know of the birth that the broker had kept when nothing of the stream had come yet."""
+    of_box = (device.c.site == known.owner.site, device.c.device == known.owner.device)
+    text = connection.execute(select(device.c.birth).where(*of_box)).scalar()
+    birth = BirthMessage.model_validate_json(text) if text else None
+    if birth is not None and birth.stream == known.id:
+        hear_birth(connection, known, birth, now_ms)
+
+
+def hear_birth(connection: Connection, known: Stream, birth: BirthMessage, now_ms: int) -> None:
     """Compare what a box says it will number next with what it has sent.
 
-    Call it for birth messages that the broker passes on as they come, before data that came later is stored. The same
+    Call it for birth messages before data that came later is stored, also for those that the broker kept. The same
     birth reaches every worker: it counts the first time, because by the second another one may have stored what the box
-    sent since.
+    sent since. A worker that has just begun hears it from what the broker kept, before it is given data.
     """
     told = f"{birth.stream} {birth.boot} {birth.at_ms} {birth.next_seq}"
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    if birth.next_seq is None or digest in known.births:
+    if birth.next_seq is None or any(digest == heard for _, heard in known.births):
         return
-    known.births = [*known.births, digest][-BIRTHS_KEPT:]
+    if len(known.births) == BIRTHS_KEPT and birth.at_ms < min(at_ms for at_ms, _ in known.births):
+        return
+    made_ms = min(birth.at_ms, now_ms + DAY_MS)  # a clock that was far ahead must not hide honest ones for years
+    known.births = [*known.births, (made_ms, digest)][-BIRTHS_KEPT:]
     this = update(stream).where(stream.c.id == birth.stream)
     connection.execute(this.values(births=json.dumps(known.births)))
     highest = select(func.max(received.c.last)).where(received.c.stream == birth.stream)

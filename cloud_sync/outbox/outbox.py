@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import structlog
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from cloud_sync.outbox.depth import Depth, read_depth
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.quarantine import set_aside
-from cloud_sync.outbox.remint import remint
+from cloud_sync.outbox.remint import is_current, remint
 from cloud_sync.outbox.schema import outbox, stream
 from cloud_sync.outbox.settling import Settling
 from cloud_sync.outbox.usage import Usage, add_usage, read_usage
@@ -60,16 +60,23 @@ class Outbox:
         """Drop the entries up to ``through`` and in ``ranges`` (both ends included); the result is how many.
 
         In transactions of ``SETTLED_AT_ONCE`` entries, between which the writer serves others. Where one fails, those
-        before have left all the same: settling again is no mistake.
+        before have left all the same: settling again is no mistake. Nothing leaves where a new stream begins meanwhile.
         """
-        settling = Settling([(1, through), *ranges], self._writer)
+        settling = Settling([(1, through), *ranges], self._writer, stream_id=self.stream)
         settling.go_on()
         return settling.outcome
 
-    def quarantine(self, seq: int, reason: str) -> "Future[None]":
-        """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes."""
-        at_ms = self._utc_ms()
-        return self._writer.submit(lambda connection: set_aside(connection, seq, reason, at_ms=at_ms))
+    def quarantine(self, seq: int, reason: str) -> "Future[bool]":
+        """Move one entry aside for ever, with the reason; a shed record tells the cloud that it never comes.
+
+        The result is whether it was still there.
+        """
+        at_ms, stream_id = self._utc_ms(), self.stream
+
+        def move(connection: Connection) -> bool:
+            return is_current(connection, stream_id) and set_aside(connection, seq, reason, at_ms=at_ms)
+
+        return self._writer.submit(move)
 
     def remint(self, reason: str) -> "Future[str]":
         """Begin a new stream, in which what waits is numbered from 1; the result is its id, ``stream`` from then on.

@@ -34,8 +34,8 @@ def read_quarantine(connection: Connection, *, limit: int) -> list[SetAside]:
     return [SetAside(*row) for row in connection.execute(query.order_by(c.id.desc()).limit(limit))]
 
 
-def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> None:
-    """Move an entry to the quarantine, and have a shed record tell that it never comes; nothing if it is gone already.
+def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> bool:
+    """Move an entry to the quarantine, and have a shed record tell that it never comes; False if it is gone already.
 
     Args:
         connection: In a write transaction.
@@ -45,7 +45,7 @@ def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> N
     """
     row = connection.execute(select(outbox).where(outbox.c.seq == seq)).one_or_none()
     if row is None:
-        return
+        return False
     entry = Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body)
     added = insert(quarantine).values(
         stream=select(stream.c.id).scalar_subquery(),
@@ -62,6 +62,7 @@ def set_aside(connection: Connection, seq: int, reason: str, *, at_ms: int) -> N
     connection.execute(delete(outbox).where(outbox.c.seq == seq))
     if entry.channel is not Channel.SHED:
         _tell(connection, entry, reason, at_ms)
+    return True
 
 
 def _tell(connection: Connection, entry: Entry, reason: str, at_ms: int) -> None:

@@ -32,6 +32,11 @@ def remint(connection: Connection) -> str:
     return fresh
 
 
+def is_current(connection: Connection, stream_id: str) -> bool:
+    """Tell whether entries still have the numbers of this stream: who asked may have waited behind a new one."""
+    return bool(connection.execute(select(stream.c.id)).scalar_one() == stream_id)
+
+
 class _Numbers:
     """From old numbers to new ones, of entries that wait and of what is named as missing among them."""
 

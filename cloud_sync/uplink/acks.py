@@ -23,7 +23,8 @@ class AckReader:
 
         Args:
             arrived: From the box's ack topic.
-            newest_seq: No ack can honestly go beyond.
+            newest_seq: The last that was given. No ack can honestly go beyond; what was not sent yet may have come by
+                stick.
         """
         try:
             ack = decode(Channel.ACK, arrived.payload, arrived.encoding)
@@ -31,12 +32,11 @@ class AckReader:
             self._refuse("it is none", error=str(error))
             return None
         assert isinstance(ack, AckMessage)
-        last = max([ack.through, *(last for _, last in ack.ranges)])
         if ack.stream != self._stream:
             self._refuse("it is for another stream", stream=ack.stream)
-        elif last > newest_seq and ack.remint is None:
+        elif ack.last_seq > newest_seq and ack.remint is None:
             # The database is older than what the cloud has of it, as after restoring a backup.
-            self._refuse("it covers what was never sent", seq=last, sent=newest_seq)
+            self._refuse("it covers what was never made", seq=ack.last_seq, made=newest_seq)
         else:
             return ack
         return None

@@ -64,7 +64,7 @@ class Flight:
     size_bytes: int
     handed_at_s: float
     delivered_at_s: float = 0.0  # PUBACK
-    confirmed: bool = False
+    confirmed: bool = False  # answered for, by whoever has to: also where the cloud refuses it
 
     @property
     def awaits_cloud(self) -> bool:
@@ -199,10 +199,20 @@ class Flights:
         for flight in (*self._handed.values(), *self._delivered.values()):
             # Mostly there is one range, sometimes a few dozen. A cloud's answer may come before the PUBACK.
             if flight.awaits_cloud and any(first <= flight.first and flight.last <= last for first, last in covered):
-                flight.confirmed = True
-                if self._delivered.pop(flight.first, None) is None:
-                    self._awaiting -= 1
+                self._answered(flight)
         self._pace.confirmed(before - self.unconfirmed)
+
+    def refuse(self, first: int, last: int) -> Flight | None:
+        """Take note that the cloud will never take one message, and return it; None if no such one waits for it.
+
+        It is an answer like any other: a cloud that refuses is not silent.
+        """
+        for flight in (*self._handed.values(), *self._delivered.values()):
+            if flight.awaits_cloud and (flight.first, flight.last) == (first, last):
+                self._answered(flight)
+                self._pace.confirmed(1)
+                return flight
+        return None
 
     def confirm_one(self, flight: Flight) -> None:
         """Take note that the broker's word is enough for a message whose PUBACK has come."""
@@ -213,6 +223,11 @@ class Flights:
     def forget(self, flight: Flight) -> None:
         """Wait no longer for a message whose PUBACK has come: it is to be sent again by another rule."""
         self._delivered.pop(flight.first, None)
+
+    def _answered(self, flight: Flight) -> None:
+        flight.confirmed = True
+        if self._delivered.pop(flight.first, None) is None:
+            self._awaiting -= 1
 
     def overdue(self, now_s: float) -> list[Flight]:
         """Forget and return the messages that the cloud has not answered in time: they are to be sent again."""

@@ -18,7 +18,7 @@ from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
 from cloud_sync.uplink.parking import Parking
 from cloud_sync.uplink.settings import UplinkSettings
 from cloud_sync.uplink.settler import Settler
-from cloud_sync.wire import Channel, StateMessage, WireError, decode
+from cloud_sync.wire import AckMessage, Channel, Refusal, StateMessage, WireError, decode
 
 log = structlog.get_logger()
 
@@ -40,7 +40,6 @@ class Lasting:
     settler: Settler
     budget: Budget
     max_packet_bytes: int
-    newest_seq: int  # no ack can honestly go beyond: sent by us, or there when we started
     sent_messages: int = 0
     sent_bytes: int = 0
     confirmations: int = 0  # of messages with rows
@@ -202,7 +201,6 @@ class Session:
                     self._last.settler.quarantine(entries[0].seq, str(error))
                 continue
             self._feed.went(parcel.size_bytes)
-            self._last.newest_seq = max(self._last.newest_seq, parcel.last)
             self._last.budget.sent_data(parcel.size_bytes)
             self._last.parking.sent(parcel.channel)
             self._hand_over(parcel.channel, parcel.message, now_s, parcel)
@@ -242,34 +240,41 @@ class Session:
         if flight is None:
             return
         self._note_complaint(flight, event)
+        refused = self._refuses(event)
+        if refused:
+            self._last.parking.refused(flight.channel, now_s)
+        else:  # also where the cloud answered first, or this one is refused for good: the others wait for this answer
+            self._last.parking.accepted(flight.channel)
         if not flight.awaits_cloud:
             return
         if event.code == NEVER:
             self._reject(flight, event.text)
-        elif event.code >= REFUSED:
-            self._retry(flight, now_s)
-        elif self._settings.confirm == "broker" and event.code == NO_SUBSCRIBERS:
+        elif refused:
             self._flights.forget(flight)
-            self._retry(flight, now_s)
-        else:
-            self._last.parking.accepted(flight.channel)
-            if self._settings.confirm == "broker" and event.code == 0:
-                self._flights.confirm_one(flight)
-                self._last.confirmations += 1
-                self._last.settler.confirm(0, [(flight.first, flight.last)])
+            self._feed.again(flight.channel, flight.first, flight.last)
+        elif self._settings.confirm == "broker" and event.code == 0:
+            self._flights.confirm_one(flight)
+            self._last.confirmations += 1
+            self._last.settler.confirm(0, [(flight.first, flight.last)])
+
+    def _refuses(self, event: Delivered) -> bool:
+        """Tell whether the broker does not take this now, and may later."""
+        if event.code == NO_SUBSCRIBERS:
+            return self._settings.confirm == "broker"
+        return event.code >= REFUSED and event.code != NEVER
 
     def _reject(self, flight: Flight, why: str) -> None:
         """Lay one entry aside that the broker will never take; of several, find out which."""
         if flight.first == flight.last:
             self._last.settler.quarantine(flight.first, f"the broker refuses it for good: {why}")
-            return
+        else:
+            self._halve(flight)
+
+    def _halve(self, flight: Flight) -> None:
+        """Send a joined message again as two."""
         middle = (flight.first + flight.last) // 2
         self._feed.again(flight.channel, flight.first, middle)
         self._feed.again(flight.channel, middle + 1, flight.last)
-
-    def _retry(self, flight: Flight, now_s: float) -> None:
-        self._last.parking.refused(flight.channel, now_s)
-        self._feed.again(flight.channel, flight.first, flight.last)
 
     def _note_complaint(self, flight: Flight, event: Delivered) -> None:
         nobody = event.code == NO_SUBSCRIBERS and flight.first > 0
@@ -296,7 +301,7 @@ class Session:
             log.warning("twin_turned_away", run=self._claim.twin[:8], stream=state.stream)
 
     def _on_ack(self, event: Arrived) -> None:
-        ack = self._acks.read(event, newest_seq=self._last.newest_seq)
+        ack = self._acks.read(event, newest_seq=self._announcer.outbox.last_seq())
         if ack is None or self._settings.confirm != "cloud" or self._outdated():
             return
         if ack.remint is not None:
@@ -305,7 +310,24 @@ class Session:
             return
         before, silences = self._flights.unconfirmed, self._last.pace.silences
         self._flights.confirm(ack.through, list(ack.ranges))
+        for refusal in ack.refused:
+            self._on_refusal(refusal, ack)
         if silences and not self._last.pace.silences:
             log.info("cloud_answers_again", silences=silences)
         self._last.confirmations += before - self._flights.unconfirmed
         self._last.settler.confirm(ack.through, list(ack.ranges))
+
+    def _on_refusal(self, refusal: Refusal, ack: AckMessage) -> None:
+        """Lay one entry aside that the cloud will never store; of several, find out which.
+
+        Word of a joined message counts once, and only while that very message waits for it: an old one that comes again
+        would split what is on its way in other parts. Word of a single entry is true whenever it comes.
+        """
+        first, last, why = refusal
+        if first == last and (ack.holds(first, last) or not self._last.settler.takes_more()):
+            return  # safe in another message; or too many at once: it is sent, and refused, again
+        flight = self._flights.refuse(first, last)
+        if first == last:
+            self._last.settler.quarantine(first, f"the cloud refuses it for good: {why}")
+        elif flight is not None:
+            self._halve(flight)

@@ -73,7 +73,7 @@ class Settler:
         if self._running is not None:
             if not self._running.done():
                 return
-            self._finish(self._running.exception(), now_s)
+            self._finish(self._running, now_s)
         if now_s < self._retry_at_s or (now_s < self._rested_at_s and not (hurry or self._aside)):
             return
         try:
@@ -98,8 +98,9 @@ class Settler:
         self._running = write
         write.add_done_callback(lambda _: self._on_done())
 
-    def _finish(self, error: BaseException | None, now_s: float) -> None:
+    def _finish(self, done: Future[Any], now_s: float) -> None:
         self._running = None
+        error = done.exception()
         (through, ranges), seq = self._settling, self._quarantining
         self._settling, self._quarantining = (0, []), None
         if error is not None:
@@ -111,8 +112,10 @@ class Settler:
             log.info("outbox_settles_again", failures=self._failures)
             self._failures = 0
         if seq is not None:
-            log.warning("entry_quarantined", seq=seq, reason=self._aside.pop(seq, ""))
-            self.quarantined += 1
+            reason = self._aside.pop(seq, "")
+            if done.result():  # refused twice, it is gone by now
+                log.warning("entry_quarantined", seq=seq, reason=reason)
+                self.quarantined += 1
         self.settled_through = self._outbox.settled_through()
 
     def _fail(self, error: BaseException, now_s: float) -> None:

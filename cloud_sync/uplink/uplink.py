@@ -69,6 +69,7 @@ class Uplink:
         self._settings = settings
         self._address = settings.broker.address
         self._outbox = outbox
+        self._stream = outbox.stream
         self._utc_ms = utc_ms
         self._now_s = monotonic_s
         instance = uuid4().hex
@@ -101,7 +102,6 @@ class Uplink:
             settler=Settler(self._outbox, on_done=self._wake.set),
             budget=self._budget,
             max_packet_bytes=settings.max_packet_bytes,
-            newest_seq=self._outbox.last_seq(),
         )
 
     def notify(self) -> None:
@@ -192,6 +192,9 @@ class Uplink:
         return self._step()
 
     def _begin(self, connection: Connection, opened: Opened) -> Session:
+        if self._outbox.stream != self._stream:  # it may have begun long after it was asked for
+            self._stream = self._outbox.stream
+            self._last.settler.forget()
         return Session(
             connection,
             opened,
@@ -289,9 +292,6 @@ class Uplink:
             return
         if not self._until(minted.done, stop, beat) or minted.exception() is not None:
             log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
-            return
-        self._last.settler.forget()
-        self._last.newest_seq = self._outbox.last_seq()
 
     def _until(self, done: Callable[[], bool], stop: threading.Event, beat: Callable[[], None]) -> bool:
         until_s = self._now_s() + REMINT_S

@@ -11,6 +11,7 @@ from cloud_sync.wire.encoding import (
 )
 from cloud_sync.wire.errors import WireError
 from cloud_sync.wire.messages import (
+    MOST_REFUSALS,
     AckMessage,
     BirthMessage,
     CameraHealth,
@@ -20,6 +21,7 @@ from cloud_sync.wire.messages import (
     HealthMessage,
     MeasureColumns,
     Message,
+    Refusal,
     RollupColumns,
     RollupMessage,
     ShedMessage,
@@ -44,6 +46,7 @@ __all__ = [
     "DATA_CHANNELS",
     "ENCODING_PROPERTY",
     "MESSAGE_OF_CHANNEL",
+    "MOST_REFUSALS",
     "ROOT",
     "AckMessage",
     "BirthMessage",
@@ -58,6 +61,7 @@ __all__ = [
     "MeasureColumns",
     "MeasureRow",
     "Message",
+    "Refusal",
     "RollupColumns",
     "RollupMessage",
     "RollupRow",

@@ -6,7 +6,7 @@ Times are integers in UTC: seconds for windows, milliseconds elsewhere.
 """
 
 from itertools import accumulate
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -252,12 +252,29 @@ class HealthMessage(Message):
     oldest_unsent_s: Count | None
 
 
+MOST_REFUSALS = 100
+"""In one ack: with the longest reasons still below what a box takes in one packet."""
+
+
+class Refusal(NamedTuple):
+    """A data message that the cloud will never store, by its first and last seq; an array on the wire."""
+
+    first: Seq
+    last: Seq
+    reason: Text
+
+
 class AckMessage(Message):
-    """From the cloud: everything up to ``through`` is durable there, and the ranges beyond it, both ends included."""
+    """From the cloud: everything up to ``through`` is durable there, and the ranges beyond it, both ends included.
+
+    ``refused`` names messages that came whole and that its database will never take: to send them again is no use. Of
+    a joined one only some entries are at fault. Where a seq is durable and refused (in another message), it is durable.
+    """
 
     stream: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     through: Annotated[int, Field(ge=0, lt=2**63)]
     ranges: tuple[tuple[Seq, Seq], ...] = ()
+    refused: Annotated[tuple[Refusal, ...], Field(max_length=MOST_REFUSALS)] = ()  # ascending
     # Why this box cannot go on with its stream (a copy of a database, a restored backup): start a new one.
     remint: Text | None = None
 
@@ -267,3 +284,19 @@ class AckMessage(Message):
         if any(first > last for first, last in self.ranges) or ends != sorted(ends):
             raise ValueError("ranges do not ascend from through")
         return self
+
+    @model_validator(mode="after")
+    def _refused_ascend(self) -> Self:
+        spans = [(first, last) for first, last, _ in self.refused]
+        if any(first > last for first, last in spans) or spans != sorted(set(spans)):
+            raise ValueError("refused do not ascend")
+        return self
+
+    @property
+    def last_seq(self) -> int:
+        """Return the highest seq that this ack speaks of."""
+        return max([self.through, *(last for _, last in self.ranges), *(last for _, last, _ in self.refused)])
+
+    def holds(self, first: int, last: int) -> bool:
+        """Tell whether this ack says that all seqs from ``first`` to ``last`` are durable."""
+        return last <= self.through or any(start <= first and last <= end for start, end in self.ranges)

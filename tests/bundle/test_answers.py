@@ -13,7 +13,7 @@ from cloud_sync.ingest import open_database
 from cloud_sync.ranges import merge
 from cloud_sync.sqlite import open_sqlite
 from cloud_sync.uplink.status import LinkState
-from cloud_sync.wire import AckMessage, Box
+from cloud_sync.wire import AckMessage, Box, Refusal
 from tests.bundle.carry import KEY, NOW_MS, OTHER_KEY, export, fill, many
 from tests.faults.ends import BOX, BoxEnd, fast_settings
 from tests.waiting import eventually
@@ -60,6 +60,17 @@ def test_answer_covers_what_has_arrived_and_nothing_else(box: BoxEnd, stick: Pat
     assert box.waiting() == [4, 5, *range(9, 15), *range(16, 21)]
 
 
+def test_what_the_cloud_refuses_is_laid_aside(box: BoxEnd, stick: Path, tmp_path: Path):
+    """A single entry that the cloud refuses leaves by its answer, with the reason and once; joined ones wait."""
+    many(box, 10)
+    refused = (Refusal(2, 2, "durable meanwhile"), Refusal(5, 5, "a rule"), Refusal(7, 9, "an index"))
+    path = answered(box, stick, through=3, refused=refused)
+    assert forget(tmp_path, path) == Settled(entries=3, waiting=7, laid_aside=1)
+    assert box.quarantined() == {5: "the cloud refuses it for good: a rule"}
+    assert box.waiting() == [4, *range(6, 12)], "11 tells that 5 never comes"
+    assert forget(tmp_path, path) == Settled(entries=0, waiting=7)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -67,6 +78,7 @@ def test_answer_covers_what_has_arrived_and_nothing_else(box: BoxEnd, stick: Pat
         ({"of": Box("orchard", "box-2")}, "is for orchard/box-2, and this box is orchard/box-1"),
         ({"stream": "f" * 32}, "is for stream ffff"),
         ({"through": 21}, "covers seq 21, and this box has made only up to 20"),
+        ({"refused": (Refusal(21, 22, "a rule"),)}, "covers seq 22, and this box has made only up to 20"),
         ({"ranges": ((30, 40),)}, "covers seq 40, and this box has made only up to 20"),
         ({"remint": "two histories"}, "asks this box for a new stream: two histories"),
     ],

@@ -19,6 +19,7 @@ from cloud_sync.uplink.parcel import pack
 from cloud_sync.wire import DATA_CHANNELS, Box, RollupRow
 from tests.bundle.carry import KEY, NOW_MS, OTHER_KEY, contents, export, fill, many, take
 from tests.faults.ends import BoxEnd, expected_rollups
+from tests.ingest.forbidding import FORBIDDEN, forbid
 
 
 def by_stick(_of: BoxEnd, tmp_path: Path, stick: Path, **more) -> list[Path]:
@@ -211,6 +212,24 @@ def test_birth_on_the_stick_replaces_none(box: BoxEnd, database: Engine, stick: 
     take(database, stick)
     with database.connect() as connection:
         assert connection.execute(select(schema.device.c.birth)).scalar_one() == newer
+
+
+def test_what_the_database_refuses_does_not_stop_the_rest(box: BoxEnd, database: Engine, stick: Path, tmp_path: Path):
+    """A message that the cloud's database will never take is named with the reason and not counted as stored."""
+    forbid(database)
+    box.add_event("first")
+    box.add_event(FORBIDDEN)
+    box.add_rollups(0, 4)
+    box.add_event("last").result(10)
+    by_stick(box, tmp_path, stick)
+    for fresh in (6, 0):
+        [result] = take(database, stick)
+        assert (result.problem, result.entries, result.fresh, result.aside, result.last) == ("", 6, fresh, 1, 7)
+        [refusal] = result.refusals
+        assert refusal[:2] == (2, 2)
+        assert "no_event" in refusal.reason
+    with database.connect() as connection:
+        assert list(connection.execute(select(schema.event.c.kind)).scalars()) == ["first", "last"]
 
 
 def test_paths_without_a_bundle(database: Engine, stick: Path):

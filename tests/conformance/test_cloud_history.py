@@ -11,6 +11,7 @@ from cloud_sync.ingest.streams import COPIED, DIFFERENT, RESTORED
 from cloud_sync.mqtt import Arrived
 from cloud_sync.wire import (
     AckMessage,
+    BirthMessage,
     Box,
     Channel,
     EventMessage,
@@ -117,6 +118,20 @@ def test_an_hour_replaces_only_its_own_zone_and_class(database: Engine) -> None:
     assert [(row.length, row.total) for row in rows(database, schema.measure)] == [(3600, 6.0)]
 
 
+@pytest.mark.parametrize("new_disk", [True, False])
+def test_an_hour_replaces_only_what_its_database_held(database: Engine, *, new_disk: bool) -> None:
+    """Half an hour came of the old disk of a box; the hour that its new disk merged holds the other half alone. Where
+    the box only was asked for a new stream, its hour holds all."""
+    put(database, *(rollups(1 + number, minute(number)) for number in range(30)))
+    if not new_disk:
+        put(database, event(31, "first"))
+        assert put(database, event(31, "second"))[BOX][0].remint == DIFFERENT
+    whole = RollupMessage(stream=FRESH, seq=1, boot=1, columns=columns_of([hour(tracks=30 if new_disk else 60)]))
+    put(database, arrived(Channel.ROLLUP, whole))
+    put(database, *(rollups(1 + number, minute(number)) for number in range(30)))
+    assert total(database) == 60
+
+
 def test_a_day_takes_the_place_of_its_hours(database: Engine) -> None:
     """Hours and minutes go when the day is there, also those that come after it; a later revision of it counts."""
     day = HOUR - HOUR % 86_400
@@ -204,10 +219,67 @@ def test_an_honest_box_is_never_asked(database: Engine, *, together: bool) -> No
     assert all(ack.remint is None for ack in acks)
 
 
-def test_a_number_with_another_content_shows_a_second_history(database: Engine) -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_a_worker_that_comes_back_late_is_no_second_history(database: Engine, *, known: bool) -> None:
+    """A worker began when the birth was with the broker already, and stored what came after it; another one, whose
+    session the broker kept, hears the same birth only then."""
+    if known:
+        put(database, birth(1, at_ms=1), event(1))
+    put(database, birth(2, at_ms=2, retain=True))
+    put(database, event(2), event(3))
+    assert put(database, birth(2, at_ms=2)) == {}
+    assert put(database, birth(3, at_ms=3)) == {BOX: [ASKED]}, "and a real one is still seen"
+
+
+def test_a_worker_that_slept_through_many_connections_is_no_second_history(database: Engine) -> None:
+    """The births of a box on a poor link, heard by one worker as they came and by another one days later."""
+    births = [birth(number, at_ms=NOW_MS + number) for number in range(1, 41)]
+    for number, message in enumerate(births, start=1):
+        put(database, message, event(number))
+    assert put(database, *births) == {}
+    assert put(database, birth(40, at_ms=NOW_MS + 100)) == {BOX: [ASKED]}, "and a real one is still seen"
+
+
+def test_the_newest_birth_stays(database: Engine) -> None:
+    """What a worker hears late, and what the broker kept of it, does not take the place of a newer birth; what a box
+    says with its clock set back does."""
+
+    def stored() -> int:
+        [row] = rows(database, schema.device)
+        return int(BirthMessage.model_validate_json(row.birth).at_ms)
+
+    put(database, birth(1, at_ms=NOW_MS), birth(5, at_ms=NOW_MS + 5), birth(1, at_ms=NOW_MS))
+    put(database, birth(1, at_ms=NOW_MS))
+    put(database, birth(1, at_ms=NOW_MS, retain=True))
+    assert stored() == NOW_MS + 5
+    put(database, birth(9, at_ms=1))
+    assert stored() == 1
+    put(database, birth(9, at_ms=NOW_MS + 6, retain=True))
+    assert stored() == NOW_MS + 6
+
+
+def test_a_restored_box_is_seen_after_its_clock_was_far_ahead(database: Engine) -> None:
+    """Births that claim to be of a year to come do not hide the honest ones of the days after."""
+    for number in range(1, 41):
+        put(database, birth(number, at_ms=NOW_MS + 40_000_000_000 + number), event(number))
+    later_ms = NOW_MS + 2 * 86_400_000
+    assert put(database, birth(11, at_ms=later_ms), now_ms=later_ms) == {BOX: [ASKED]}
+
+
+def test_a_birth_that_the_broker_kept_shows_a_restored_box(database: Engine) -> None:
+    """A worker that begins after a restored box came settles nothing of what the box numbers again."""
+    put(database, birth(1, at_ms=1), *(event(seq) for seq in range(1, 21)))
+    put(database, birth(11, at_ms=2, retain=True))
+    assert put(database, event(21)) == {BOX: [ASKED]}
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_number_with_another_content_shows_a_second_history(database: Engine, *, together: bool) -> None:
     """An event under a number that another one has is kept aside, its stream is marked, and the first stays."""
-    put(database, event(1, "first"))
-    assert put(database, event(1, "second")) == {BOX: [AckMessage(stream=STREAM, through=0, remint=DIFFERENT)]}
+    if not together:
+        put(database, event(1, "first"))
+    acks = put(database, event(1, "first"), event(1, "second"))
+    assert acks == {BOX: [AckMessage(stream=STREAM, through=0, remint=DIFFERENT)]}
     assert [row.kind for row in rows(database, schema.event)] == ["first"]
     assert [row.reason for row in rows(database, schema.quarantine)] == [
         "seq 1 of its stream had another content before"
@@ -230,6 +302,22 @@ def test_what_comes_again_under_a_new_stream_is_stored_once(database: Engine) ->
     put(database, *old)
     put(database, *new)
     assert sorted(row.data for row in rows(database, schema.event)) == ['{"value": 1}'] * 2 + ['{"value": 2}'] * 2
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_old_and_new_number_in_one_batch_are_one_event(database: Engine, *, turned: bool) -> None:
+    """What a slow worker still holds of the old stream, and the same under the new one, become one row each."""
+
+    def one(seq: int, stream: str, value: int) -> Arrived:
+        message = EventMessage(stream=stream, seq=seq, boot=1, kind="crossed", at_ms=5, data={"value": value})
+        return arrived(Channel.EVENT, message)
+
+    put(database, one(9, STREAM, 0))
+    batch = [one(10, STREAM, 1), one(11, STREAM, 1), one(12, STREAM, 2), one(1, FRESH, 1), one(2, FRESH, 1)]
+    put(database, *(reversed(batch) if turned else batch))
+    put(database, *batch)
+    found = sorted(row.data for row in rows(database, schema.event))
+    assert found == ['{"value": 0}', '{"value": 1}', '{"value": 1}', '{"value": 2}']
 
 
 def test_a_text_that_no_database_holds_is_set_aside(database: Engine) -> None:

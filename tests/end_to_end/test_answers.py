@@ -147,7 +147,7 @@ def test_open_window_survives_kill(tmp_path: Path, start):
     """
     box, note = tmp_path / "data" / "hedgerow.db", tmp_path / "data" / "open-windows.json"
     path = configuration(tmp_path, "mqtt://127.0.0.1:1")
-    path.write_text(path.read_text(encoding="utf-8").replace("rollup_s = 2", "rollup_s = 3600"), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("rollup_s = 2", "rollup_s = 1800"), encoding="utf-8")
 
     def noted() -> dict[tuple, tuple]:
         content = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {"rollups": [], "measures": []}

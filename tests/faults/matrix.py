@@ -28,8 +28,8 @@ class Result:
     faults: int = 0  # cuts, kills, ...: how many times it was tried
     committed: int = 0
     ingested: int = 0
-    duplicates: int = 0  # entries that reached a worker once more
-    reconnects: int = 0
+    duplicates: int | None = None  # entries that reached a worker once more; None: nobody counted
+    reconnects: int | None = None
     seconds: float = 0.0
     outcome: str = "failed"
 
@@ -88,7 +88,8 @@ def render(results: list[Result], *, long: bool, machine: str, date: str) -> str
     lines = [
         _HEAD + f"{date}, {machine}; {'the long version' if long else 'the short version'}. "
         f"{sum(one.outcome == 'passed' for one in results)} of {len(results)} cases hold, "
-        f"{sum(one.faults for one in results)} faults, {sum(one.duplicates for one in results)} entries sent again.",
+        f"{sum(one.faults for one in results)} faults, "
+        f"{sum(one.duplicates or 0 for one in results)} entries sent again.",
         "",
         "| case | broker | database | faults | committed | ingested | again | reconnects | s | |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|---|",
@@ -97,9 +98,13 @@ def render(results: list[Result], *, long: bool, machine: str, date: str) -> str
         verdict = "holds" if one.outcome == "passed" else f"**{one.outcome}**"
         lines.append(
             f"| {one.case} | {one.broker} | {one.database} | {one.faults} | {one.committed} | {one.ingested} "
-            f"| {one.duplicates} | {one.reconnects} | {one.seconds:g} | {verdict} |"
+            f"| {_count(one.duplicates)} | {_count(one.reconnects)} | {one.seconds:g} | {verdict} |"
         )
     return "\n".join(lines) + "\n"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _machine() -> str:
@@ -116,7 +121,7 @@ def _load(paths: list[str]) -> list[Result]:
         later = [Result(**one) for one in json.loads(Path(path).read_text(encoding="utf-8"))]
         again = {one.case for one in later}
         results = [one for one in results if one.case not in again] + later
-    return results
+    return sorted(results, key=lambda one: (one.case, one.broker, one.database))
 
 
 if __name__ == "__main__":

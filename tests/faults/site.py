@@ -93,8 +93,9 @@ def note(result: Result, end: CloudEnd, mine: Records, *links: PacketProxy) -> N
     stored = ingested(end.engine, BOX)
     result.database = end.kind
     result.committed, result.ingested = mine.total, stored.total
-    result.duplicates = sum(link.delivered_again for link in links)
-    result.reconnects = sum(max(0, link.connections - 1) for link in links)
+    if links:
+        result.duplicates = sum(link.delivered_again for link in links)
+        result.reconnects = sum(max(0, link.connections - 1) for link in links)
     assert mine.differences(stored) == []
 
 

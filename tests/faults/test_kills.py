@@ -16,6 +16,7 @@ from tests.faults.brokers import Broker
 from tests.faults.children import Child, Moment, run_agent, run_worker
 from tests.faults.ends import CloudEnd
 from tests.faults.matrix import Result
+from tests.faults.packet_proxy import PacketProxy
 from tests.faults.records import committed
 from tests.faults.scale import times
 from tests.faults.site import Site, dice_of, name_of, note
@@ -31,28 +32,40 @@ def children() -> Iterator[list[Child]]:
         child.kill()
 
 
+@pytest.fixture
+def links(broker: Broker, result: Result) -> Iterator[tuple[PacketProxy, PacketProxy]]:
+    """The box's link and the cloud's, to each of the brokers."""
+    result.broker = name_of(broker)
+    with PacketProxy(broker.port) as near, PacketProxy(broker.port) as far:
+        yield near, far
+
+
 def test_agent_killed_at_random_points(
-    broker: Broker, cloud: CloudEnd, tmp_path: Path, result: Result, children: list[Child]
+    links: tuple[PacketProxy, PacketProxy],
+    cloud: CloudEnd,
+    tmp_path: Path,
+    result: Result,
+    children: list[Child],
 ) -> None:
     """Agent killed at random points of its life"""
     dice = dice_of("agent")
-    result.broker = name_of(broker)
     data_dir = tmp_path / "data"
-    cloud.start(broker.url)
-    children.append(Child(run_agent, data_dir, broker.url, 0.005).wait_ready())
+    near, far = links
+    cloud.start(far.url)
+    children.append(Child(run_agent, data_dir, near.url, 0.005).wait_ready())
     for _ in range(times(12, long=200)):
         time.sleep(dice.uniform(0.0, 0.35))
         children.pop().kill()
         result.faults += 1
-        children.append(Child(run_agent, data_dir, broker.url, 0.005))
+        children.append(Child(run_agent, data_dir, near.url, 0.005))
     children[-1].wait_ready()
     children.pop().kill()
-    children.append(Child(run_agent, data_dir, broker.url, 0.0).wait_ready())
+    children.append(Child(run_agent, data_dir, near.url, 0.0).wait_ready())
     box = open_sqlite(data_dir / DATABASE, write=False)
     eventually(lambda: _ask(box, select(func.count()).select_from(outbox)) == [(0,)], within_s=60)
     windows = _ask(box, _windows(box_schema.rollup, "window_start_s"))
     box.dispose()
-    note(result, cloud, committed(data_dir / DATABASE))
+    note(result, cloud, committed(data_dir / DATABASE), near, far)
     assert windows == _ask(cloud.engine, _windows(schema.rollup, "start"))
 
 

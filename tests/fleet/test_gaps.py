@@ -159,6 +159,18 @@ def test_camera_taken_away(cloud: Cloud):
     assert [hour.because for hour in cloud.gaps(60, 120).cameras["north"]] == [("unreachable",)]
 
 
+def test_camera_covered(cloud: Cloud):
+    """A live camera that cannot see is blind because of what keeps it from seeing, until it sees again."""
+    cloud.event(1, "camera-state", 0, camera="north", state="live")
+    cloud.event(2, "camera-sight", 60, camera="north", state="covered", before="clear")
+    cloud.rollups(3, 0, 60)
+    cloud.rollups(4, 60, 120, share=0.0)
+    cloud.event(5, "camera-sight", 120, camera="north", state="clear", before="covered")
+    cloud.rollups(6, 120, 180)
+    assert cloud.hours(0, 180) == [{"observed": 60}, {"blind": 60}, {"observed": 60}]
+    assert [hour.because for hour in cloud.gaps(0, 180).cameras["north"]] == [(), ("covered",), ()]
+
+
 def test_start_without_a_clock(cloud: Cloud):
     """A box that starts in 1970 and gets its time later was not off while its windows show it blind."""
     cloud.event(1, "agent-started", 0)

@@ -210,3 +210,15 @@ def test_postgresql_without_its_driver_is_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(SyncFatalError, match=r"pip install 'hedgerow\[postgresql\]'"):
         open_database("postgresql://me@db/x")
+
+
+def test_the_database_of_a_box_is_not_read_as_the_clouds(tmp_path: Path) -> None:
+    """Both ends count their schemas from 1: one is named for what it is, and stays as it was."""
+    path = tmp_path / "hedgerow.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num)")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
+    before = path.read_bytes()
+    with pytest.raises(SyncFatalError, match=r"hedgerow\.db is the database of a box; give that of"):
+        open_for_reading(f"sqlite:///{path}")
+    assert path.read_bytes() == before

@@ -11,11 +11,13 @@ from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.tap import TapSettings, run_tap
 from cloud_sync.wire import (
+    AckMessage,
     Box,
     Channel,
     EventMessage,
     MeasureRow,
     Message,
+    Refusal,
     RollupMessage,
     StateMessage,
     columns_of,
@@ -82,6 +84,16 @@ def test_lines_are_for_people(broker: Broker) -> None:
             f"{start} health load 0.1, disk 50% free, outbox 0; ",
         ]
     )
+
+
+def test_acks_tell_what_is_durable_and_what_is_refused(mosquitto: Mosquitto) -> None:
+    """An ack shows how far all is durable, what is beyond, and what the cloud will never take, with the reason."""
+    refused = (Refusal(4, 4, "a rule"), Refusal(9, 12, "an index"))
+    with tap(mosquitto.url, channels=(Channel.ACK,)) as lines:
+        say(mosquitto.url, (Channel.ACK, AckMessage(stream=STREAM, through=3, ranges=((5, 8),), refused=refused)))
+        eventually(lambda: lines)
+    start = "2023-11-14T22:13:20Z orchard/box-1"
+    assert lines == [f"{start} ack through 3, 5-8; refused 4: a rule; refused 9-12: an index"]
 
 
 def test_json_has_topic_and_rows(broker: Broker) -> None:

@@ -23,6 +23,7 @@ class PickyBroker:
         self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
         self._seen: list[tuple[bytes, int]] = []
         self._closing = threading.Event()
+        self._end: socket.socket | None = None  # of the box that is served
         self._thread = threading.Thread(target=self._accept)
 
     def __enter__(self) -> Self:
@@ -42,6 +43,13 @@ class PickyBroker:
         """How often it was taken."""
         return sum(text in payload and code == 0 for payload, code in self._seen)
 
+    def say(self, topic: str, payload: bytes) -> None:
+        """Send the box a short message, at once; for a judge, before the message that it judges is answered."""
+        assert self._end is not None
+        body = len(topic).to_bytes(2, "big") + topic.encode() + b"\x00" + payload
+        length = bytes([len(body) % 128 | 0x80, len(body) // 128])
+        self._end.sendall(b"\x30" + length + body)
+
     @staticmethod
     def holds(payload: bytes, seq: int) -> bool:
         """Tell whether a rollup message carries the entry of a seq."""
@@ -60,6 +68,7 @@ class PickyBroker:
 
     def _serve(self, end: socket.socket) -> None:
         data = b""
+        self._end = end
         while not self._closing.is_set():
             try:
                 more = end.recv(65536)

@@ -1,5 +1,7 @@
 """Bookkeeping of what was sent, with times passed in."""
 
+import pytest
+
 from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
 from cloud_sync.wire import Channel
 
@@ -45,6 +47,28 @@ def test_answer_of_the_cloud_may_come_before_the_puback() -> None:
     assert sent.unconfirmed == 0
     sent.delivered(1, 1)
     assert sent.overdue(1000) == []
+
+
+@pytest.mark.parametrize("puback_first", [True, False])
+def test_refusal_is_an_answer(*, puback_first: bool) -> None:
+    """A message that the cloud refuses waits no longer, before its PUBACK or after, and the cloud is not silent."""
+    pace, sent = flights()
+    pace.silence()
+    for mid, (first, last) in enumerate([(1, 4), (5, 6)], start=1):
+        sent.add(mid, flight(first, last))
+        if puback_first:
+            sent.delivered(mid, 0)
+    assert sent.refuse(1, 3) is None
+    assert sent.refuse(2, 4) is None
+    refused = sent.refuse(1, 4)
+    assert refused is not None
+    assert (refused.first, refused.last) == (1, 4)
+    assert sent.refuse(1, 4) is None, "it counts once"
+    assert (sent.unconfirmed, pace.silences) == (1, 0)
+    if not puback_first:
+        sent.delivered(1, 0)
+        sent.delivered(2, 0)
+    assert [late.first for late in sent.overdue(1000)] == [5]
 
 
 def test_message_is_confirmed_whole() -> None:

@@ -1,15 +1,20 @@
 """What brokers refuse, message by message: each ends accepted, rejected or kept, and none holds the others up."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud_sync.ingest import schema
+from cloud_sync.outbox import append_rollups
 from cloud_sync.uplink import UplinkSettings
-from cloud_sync.wire import AckMessage, Channel
+from cloud_sync.uplink import uplink as uplink_module
+from cloud_sync.wire import AckMessage, Channel, encode
 from tests.faults.brokers import Mosquitto
-from tests.faults.ends import BOX, BoxEnd, fast_settings
+from tests.faults.ends import BOX, BoxEnd, CloudEnd, fast_settings, rollup_row
 from tests.faults.listener import Listener
 from tests.uplink.picky import PickyBroker
 from tests.waiting import eventually
@@ -99,6 +104,30 @@ def test_new_stream_on_demand(mosquitto: Mosquitto, box: BoxEnd) -> None:
         eventually(lambda: box.waiting() == [])
 
 
+def test_new_stream_that_begins_late_is_settled(
+    mosquitto: Mosquitto, box: BoxEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that is held up for longer than the uplink waits for it makes the new stream all the same, and what the
+    cloud confirms of that leaves the outbox."""
+    monkeypatch.setattr(uplink_module, "REMINT_S", 0.2)
+    for number in range(10):
+        box.add_event(f"event-{number}").result(5)
+    before, held = box.outbox.stream, threading.Event()
+    with Listener(mosquitto.url, "hedgerow/v1/#") as cloud:
+        box.start_uplink(fast_settings(mosquitto.url, ack_timeout_s=60))
+        eventually(lambda: len(cloud.messages(Channel.EVENT)) == 10)
+        cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=before, through=8))
+        eventually(lambda: box.waiting() == [9, 10])
+        box.writer.submit(lambda _connection: held.wait(10))
+        cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=before, through=0, remint="a copied database"))
+        eventually(lambda: len(cloud.messages(Channel.BIRTH)) >= 2)  # it has given up waiting, and goes on as it was
+        held.set()
+        eventually(lambda: box.outbox.stream != before and box.waiting() == [1, 2])
+        eventually(lambda: cloud.messages(Channel.BIRTH)[-1].stream == box.outbox.stream)  # type: ignore[attr-defined]
+        cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=box.outbox.stream, through=2))
+        eventually(lambda: box.waiting() == [])
+
+
 def test_evidence_and_losses_travel(make_mosquitto: Callable[..., Mosquitto], box: BoxEnd) -> None:
     """A picture and a record of what was shed go out whole; a picture that fits no packet is laid aside."""
     broker = make_mosquitto("max_packet_size 20000")
@@ -120,3 +149,86 @@ def test_evidence_and_losses_travel(make_mosquitto: Callable[..., Mosquitto], bo
 def noise(size_bytes: int) -> bytes:
     """Bytes that do not compress."""
     return b"".join((number * 2654435761 % 2**32).to_bytes(4, "big") for number in range(size_bytes // 4))
+
+
+def test_refusal_for_good_of_the_one_that_asks_frees_its_channel(box: BoxEnd) -> None:
+    """A channel rests, the one message that asks again is refused for good: the others of the channel go on."""
+    box.add_event("poison")
+    box.add_event("behind").result(5)
+    judged: Counter[bytes] = Counter()
+
+    def judge(payload: bytes) -> int:
+        kind = b"poison" if b"poison" in payload else b"behind"
+        judged[kind] += 1
+        return 0x97 if judged[kind] == 1 else 0x99 if kind == b"poison" else 0
+
+    with PickyBroker(judge) as broker:
+        uplink = box.start_uplink(picky(broker, confirm="broker"))
+        eventually(lambda: 1 in box.quarantined())
+        eventually(lambda: 2 not in box.waiting())
+        assert uplink.status().connects == 1
+
+
+def test_ack_that_comes_before_the_puback_frees_the_channel(box: BoxEnd) -> None:
+    """A channel rests, and the cloud answers for the message that asks again before the broker does: those behind it
+    go on."""
+    box.add_event("first")
+    box.add_event("behind").result(5)
+    judged: Counter[bytes] = Counter()
+
+    def judge(payload: bytes) -> int:
+        kind = b"first" if b"first" in payload else b"behind"
+        judged[kind] += 1
+        if judged[kind] == 2 and kind == b"first":
+            broker.say(BOX.topic(Channel.ACK), encode(AckMessage(stream=box.outbox.stream, through=1)).payload)
+            eventually(lambda: box.waiting() == [2])  # the box has read it
+        return 0x97 if judged[kind] == 1 else 0
+
+    with PickyBroker(judge) as broker:
+        uplink = box.start_uplink(picky(broker))
+        eventually(lambda: broker.accepted(b"behind") >= 1)
+        assert uplink.status().connects == 1
+
+
+def test_what_a_stick_brought_to_the_cloud_is_not_sent_again(box: BoxEnd) -> None:
+    """A box that was offline since its start hears, at its first message, that the cloud has all: a stick was there.
+    It believes that, and sends no more of it."""
+
+    def judge(payload: bytes) -> int:
+        if b'"kind"' in payload:
+            broker.say(BOX.topic(Channel.ACK), encode(AckMessage(stream=box.outbox.stream, through=300)).payload)
+        return 0
+
+    broker = PickyBroker(judge)  # listens, and answers nobody yet
+    box.start_uplink(picky(broker))
+    for number in range(300):
+        future = box.add_event(f"event-{number}")
+    future.result(5)
+    with broker:
+        eventually(lambda: box.waiting() == [])
+        assert broker.asked(b'"kind"') < 200
+
+
+def test_text_that_no_database_holds_is_laid_aside_on_the_box(
+    mosquitto: Mosquitto, box: BoxEnd, tmp_path: Path
+) -> None:
+    """An event or a rollup with NUL in a text is not sent for ever to a cloud that can only refuse it: the box sets it
+    aside, and its record tells the cloud."""
+    box.add_event("a\0b")
+    rows = [rollup_row(1)._replace(camera="north\0")]
+    box.writer.submit(lambda connection: append_rollups(connection, rows, boot=1, created_utc_ns=0))
+    box.add_event("last").result(5)
+    cloud = CloudEnd(tmp_path / "cloud.db")
+    cloud.start(mosquitto.url)
+    try:
+        box.start_uplink(fast_settings(mosquitto.url))
+        eventually(lambda: box.waiting() == [])
+        assert {seq: reason.partition(":")[0] for seq, reason in box.quarantined().items()} == {
+            1: "not a valid event",
+            2: "not a valid rollup",
+        }
+        assert cloud.received() == [(1, 5)]
+        assert [row.kind for row in cloud.rows(schema.event)] == ["last"]
+        assert cloud.rows(schema.quarantine) == []
+    finally:
+        cloud.close()

@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from cloud_sync.wire import (
     DATA_CHANNELS,
+    MOST_REFUSALS,
     AckMessage,
     Box,
     Channel,
     Envelope,
     EventMessage,
     EvidenceMessage,
+    Refusal,
     RollupMessage,
     RollupRow,
     ShedMessage,
@@ -38,6 +40,7 @@ STREAM = "0123456789abcdef" * 2
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
 count = st.integers(0, 2**53 - 1)
+seqs = st.integers(1, 2**63 - 1)
 moment = st.integers(-(2**40), 2**40)
 number = st.floats(0, 1e12)
 row = st.builds(
@@ -179,6 +182,43 @@ def test_ack_with_ranges_out_of_order_is_refused(ranges: tuple[tuple[int, int], 
     """Ranges of an ack ascend beyond ``through``."""
     with pytest.raises(ValidationError, match="ranges do not ascend"):
         AckMessage(stream=STREAM, through=4, ranges=ranges)
+
+
+@given(st.sets(st.tuples(seqs, seqs)), text)
+def test_refusals_survive_the_wire(pairs: set[tuple[int, int]], reason: str) -> None:
+    """What the cloud will never store arrives at the box with first and last seq and reason."""
+    spans = sorted({(min(pair), max(pair)) for pair in pairs})[:MOST_REFUSALS]
+    ack = AckMessage(stream=STREAM, through=3, refused=tuple(Refusal(*span, reason) for span in spans))
+    encoded = encode(ack)
+    assert decode(Channel.ACK, encoded.payload, encoded.encoding) == ack
+
+
+@pytest.mark.parametrize(
+    ("refused", "words"),
+    [
+        ([[5, 4, "x"]], "refused do not ascend"),
+        ([[5, 6, "x"], [4, 4, "x"]], "refused do not ascend"),
+        ([[5, 5, "x"], [5, 5, "y"]], "refused do not ascend"),
+        ([[0, 5, "x"]], "refused.0.0: Input should be greater"),
+        ([[1, 2**63, "x"]], "refused.0.1: Input should be less"),
+        ([[1, 2, "x" * 257]], "refused.0.2: String should have at most"),
+        ([[1, 2]], "refused.0.2: Field required"),
+        ([[number, number, ""] for number in range(1, MOST_REFUSALS + 2)], "refused: Tuple should have at most"),
+    ],
+)
+def test_refusals_out_of_bounds_are_refused(refused: list[list[object]], words: str) -> None:
+    """Refusals ascend, name seqs, give a reason of the length of a text, and are not endless."""
+    plain = json.dumps({"stream": STREAM, "through": 0, "refused": refused}).encode()
+    with pytest.raises(WireError, match=words):
+        decode(Channel.ACK, plain)
+
+
+def test_box_that_knows_no_refusals_reads_the_rest() -> None:
+    """What an ack says beyond what a box knows is passed over, and an ack of an older cloud refuses nothing."""
+    plain = {"stream": STREAM, "through": 3, "ranges": [[5, 6]]}
+    assert decode(Channel.ACK, json.dumps({**plain, "novelty": [[4, 4, "x"]]}).encode()) == AckMessage(
+        stream=STREAM, through=3, ranges=((5, 6),), refused=()
+    )
 
 
 @given(st.lists(st.builds(WindowRow, text, moment, count), max_size=20))
