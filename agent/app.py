@@ -3,34 +3,26 @@
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Self
 
 import structlog
 from sqlalchemy.exc import DatabaseError
 
 from agent import __version__, report, stick
-from agent.analysis import AnalysisLoop, Feed
-from agent.analytics import create_analyses, create_row
-from agent.capture import Decoders, FrameSlot, Grabber
+from agent.cameras import Cameras
 from agent.chores import Chores
 from agent.clock import SystemClock
-from agent.config import CameraConfig, Config, read_secret
-from agent.detection import Detector, TiledDetector, Tiling
+from agent.config import Config, read_secret
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
 from agent.modelstore import open_model
-from agent.motion import MotionGate, MovingObjects
-from agent.pipeline import CameraPipeline, Step
-from agent.places import PlaceFinder, Places, create_feeds
 from agent.schedule import Schedule
-from agent.sights import Sights
-from agent.status import BoxStatus, CameraService, FrameRate
+from agent.status import BoxStatus
 from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
-from agent.turns import Share
-from agent.types import CameraState, CameraStatus, Event
+from agent.types import Event
 from agent.web import LiveView, PageServer, create_app
 from agent.windows import upload_windows
 from cloud_sync.mqtt import BrokerSettings
@@ -74,18 +66,18 @@ class Agent:
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
             self._key = stick.public_key(config.storage.data_dir)
             self._uplink = self._make_uplink()
-            self._wire_cameras()
+            slowest_s = max(1 / camera.fps for camera in config.cameras)
+            names = [camera.name for camera in config.cameras]
+            self._live = LiveView(names, self._clock, stale_after_s=max(5.0, 3 * slowest_s))
+            self._cameras = Cameras(config, self._detector, self._recorder, self._live, clock=self._clock)
             self._chores = Chores(
                 config,
                 self._store,
                 writer=self._writer,
                 recorder=self._recorder,
-                places=self._places,
+                places=self._cameras.places,
                 clock=self._clock,
             )
-            slowest_s = max(1 / camera.fps for camera in config.cameras)
-            names = [camera.name for camera in config.cameras]
-            self._live = LiveView(names, self._clock, stale_after_s=max(5.0, 3 * slowest_s))
             app = create_app(self.status, self._live, password=password)
             self.page = PageServer(app, config.page.listen, config.page.port)
             self._supervisor = Supervisor()
@@ -126,58 +118,6 @@ class Agent:
             utc_ms=self._clock.utc_ms,
         )
 
-    def _wire_cameras(self) -> None:
-        cameras = self._config.cameras
-        arrived = threading.Event()
-        slots = {camera.name: FrameSlot(arrived, clock=self._clock, max_age_s=camera.max_age_s) for camera in cameras}
-        self._gates = {
-            camera.name: MotionGate(fps=camera.fps, look_every_s=camera.motion.look_every_s)
-            for camera in cameras
-            if camera.gated
-        }
-        self._decoders = Decoders()
-        self._moving = {name: MovingObjects() for name in self._gates}
-        self._grabbers = {
-            camera.name: Grabber(
-                camera,
-                slots[camera.name],
-                clock=self._clock,
-                on_state=self._note_state,
-                on_event=self._recorder.event,
-                gate=self._gates.get(camera.name),
-                decoders=self._decoders,
-            )
-            for camera in cameras
-        }
-        self._rates = {camera.name: FrameRate() for camera in cameras}
-        self._noted: dict[str, CameraState] = {}
-        self._places = Places.load(self._config.places)
-        self._feeds = create_feeds(cameras, self._config.places, self._clock)
-        self._tiled: dict[str, TiledDetector] = {}
-        self._sights = Sights(cameras, self._config.storage.data_dir)
-        self._pipelines = [self._pipeline(camera) for camera in cameras]
-        served = [
-            Feed(slots[camera.name], pipeline, _share(camera))
-            for camera, pipeline in zip(cameras, self._pipelines, strict=True)
-        ]
-        self._analysis = AnalysisLoop(served, arrived, self._note_step, clock=self._clock)
-
-    def _pipeline(self, camera: CameraConfig) -> CameraPipeline:
-        names, confidence = self._detector.info.class_names, self._config.model.confidence
-        detector: Detector = self._detector
-        if camera.tiles is not None:
-            detector = self._tiled[camera.name] = TiledDetector(self._detector, Tiling.parse(camera.tiles))
-        return CameraPipeline.for_camera(
-            camera.name,
-            detector,
-            confidence=confidence,
-            fps=camera.fps,
-            analyses=create_analyses(camera, names),
-            row=create_row(camera, names, confidence=confidence),
-            finder=PlaceFinder(camera, self._places, self._feeds.get(camera.gps) if camera.gps else None),
-            sight=self._sights.of(camera.name),
-        )
-
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until ``stop`` is set, then store and send what there is, within a few seconds.
 
@@ -211,17 +151,12 @@ class Agent:
             self._supervisor.start("page", self.page.run)
         if self._uplink is not None:
             self._supervisor.start("uplink", self._uplink.run, hang_after_s=25)
-        for gps, feed in self._feeds.items():
-            self._supervisor.start(f"gps-{gps}", feed.run, hang_after_s=2 * feed.longest_silence_s)
-        self._supervisor.start("analysis", self._analysis.run)
-        for name, grabber in self._grabbers.items():
-            self._recorder.watch(name, self._clock.now())
-            self._supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
+        self._cameras.start(self._supervisor)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._chores.retire)
         self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
         self._schedule.every(600, "trends", self._chores.compare_days)
-        self._schedule.every(600, "views", self._sights.save)
+        self._schedule.every(600, "views", self._cameras.sights.save)
         self._schedule.every(600, "places", self._chores.name_places)
         self._schedule.start()
 
@@ -237,14 +172,9 @@ class Agent:
 
     def _stop(self) -> None:
         """Stop what makes data, store it, send it, and only then stop what stores and sends."""
-        cameras = [f"camera-{name}" for name in self._grabbers]
-        receivers = [f"gps-{gps}" for gps in self._feeds]
-        self._supervisor.stop("analysis", *cameras, *receivers, timeout_s=1.0)
-        self._decoders.close()
+        self._cameras.stop(self._supervisor)
         self._schedule.stop()
-        self._sights.save()
-        for pipeline in self._pipelines:
-            self._recorder.observe(pipeline.finish(self._clock.now()))
+        self._cameras.finish()
         self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
         self._recorder.finish(self._clock.now(), timeout_s=1.0)
         talking = ["uplink"] if self._uplink is not None else []
@@ -260,23 +190,6 @@ class Agent:
             moved = {"moved_to": self._store.set_aside.name}
             self._recorder.event(Event("database-replaced", None, self._started, moved))
 
-    def _note_state(self, _camera: str, status: CameraStatus) -> None:
-        """Put a camera's state on record when it differs from the last one: one failed attempt more says nothing."""
-        if status.state is CameraState.STARTING or self._noted.get(status.camera) is status.state:
-            return
-        self._noted[status.camera] = status.state
-        data = {"state": str(status.state), "detail": status.detail}
-        self._recorder.event(Event("camera-state", status.camera, status.since, data))
-
-    def _note_step(self, step: Step) -> None:
-        camera = step.frame.camera
-        if camera in self._gates:
-            height, width = step.frame.image.shape[:2]
-            self._gates[camera].note_moving(self._moving[camera].among(step.tracks, width, height))
-        self._rates[camera].add(self._clock.now().monotonic_ns)
-        self._live.publish(step.frame, step.tracks, self._detector.info.class_names)
-        self._recorder.observe(step.observation)
-
     def _committed(self) -> None:
         if self._uplink is not None:
             self._uplink.notify()
@@ -288,16 +201,12 @@ class Agent:
     def _health(self) -> HealthMessage:
         return report.health(
             read_machine(self._config.storage.data_dir),
-            [grabber.status() for grabber in self._grabbers.values()],
+            list(self._cameras.statuses()),
             self._outbox.depth(),
-            sight=self._sights.states(),
+            sight=self._cameras.sights.states(),
             uptime_s=self._uptime_s(),
             now=self._clock.now(),
         )
-
-    def _service(self) -> dict[str, CameraService]:
-        tiles = {name: detector.looks or 1 for name, detector in self._tiled.items()}
-        return {name: replace(one, tiles=tiles.get(name, 1)) for name, one in self._analysis.service().items()}
 
     def _uptime_s(self) -> float:
         return (self._clock.now().monotonic_ns - self._started.monotonic_ns) / 1e9
@@ -329,10 +238,10 @@ class Agent:
             uptime_s=self._uptime_s(),
             model_name=self._detector.info.name,
             backend=self._detector.info.backend,
-            cameras=tuple(grabber.status() for grabber in self._grabbers.values()),
-            sight=self._sights.states(),
-            analysed_fps={name: rate.per_second(now.monotonic_ns) for name, rate in self._rates.items()},
-            service=self._service(),
+            cameras=self._cameras.statuses(),
+            sight=self._cameras.sights.states(),
+            analysed_fps=self._cameras.analysed_fps(now),
+            service=self._cameras.service(),
             hour=tuple(hour),
             measures=tuple(measures),
             link=self.link(),
@@ -341,7 +250,3 @@ class Agent:
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
         )
-
-
-def _share(camera: CameraConfig) -> Share:
-    return Share(camera.name, fps=camera.fps, weight=camera.share_of_time)

@@ -53,7 +53,7 @@ ALLOWED = {
     "report": {"detection", "machine"},
     "check": {"capture", "detection", "modelstore", "places", "store"},
 }
-WIRES = {"app", "demo", "cli"}
+WIRES = {"app", "cameras", "demo", "cli"}
 CLOCKS = {"agent/clock.py", "agent/journal.py"}
 
 

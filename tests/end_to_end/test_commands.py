@@ -93,6 +93,7 @@ def test_check_names_all_files_that_cannot_be_used(tmp_path: Path):
     more = (
         'password_file = "page-password"\n'
         '[model]\npath = "no.onnx"\n'
+        '[places]\ngeojson = "no.geojson"\n'
         '[sync]\nbroker = "mqtts://broker.invalid"\nusername = "box"\npassword_file = "password"\nca_file = "ca.pem"\n'
     )
     result = hedgerow("check", configuration(tmp_path, cameras={"north": "sim:orchard?sed=1"}, more=more))
@@ -101,6 +102,7 @@ def test_check_names_all_files_that_cannot_be_used(tmp_path: Path):
     wanted = [
         "camera north: .*sed",
         "model.path: .*no.onnx",
+        "places.geojson: .*no.geojson",
         "sync.password_file: ",
         "sync: ca_file",
         "page.password_file",
