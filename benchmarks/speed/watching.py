@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.capture_cost import Case, cameras_of, measure, still
+from benchmarks.capture_cost import Case, cameras_of, measure, still_scene
 from benchmarks.daemon import daemon, frames
 from benchmarks.figures import Figure
 from benchmarks.processes import total_cpu_s, total_pss_mb
@@ -39,7 +39,7 @@ def still_scenes(folder: Path, *, rounds: int, say: Callable[[str], None]) -> li
     """Measure the processor for one 1080p camera whose scene is still, with a sub-stream and without, in turn."""
     found: dict[str, list[float]] = {_SUB: [], _MAIN: []}
     with _server(folder) as server:
-        small = server.url(still(server.folder, 640, 480))
+        small = server.url(still_scene(server.folder, 640, 480))
         cases = (Case(_SUB, 1, 1920, 1080, f'substream = "{small}"'), Case(_MAIN, 1, 1920, 1080))
         for number in range(rounds):
             for case in cases:
@@ -75,7 +75,7 @@ def growth(folder: Path, *, minutes: float, say: Callable[[str], None]) -> list[
     """Watch eight cameras for a while, and compare the memory of the last third with that of the first."""
     (port,) = ports(1)
     with _server(folder) as server:
-        cameras = cameras_of(Case("growth", 8, 640, 480), server.url(still(server.folder, 640, 480)))
+        cameras = cameras_of(Case("growth", 8, 640, 480), server.url(still_scene(server.folder, 640, 480)))
         with daemon(folder / "data-growth", cameras, port) as process:
             time.sleep(2 * SETTLE_S)
             samples, end_s = [], time.monotonic() + 60 * minutes
