@@ -11,17 +11,16 @@ from urllib.request import urlopen
 
 
 @contextlib.contextmanager
-def daemon(data: Path, cameras: str, port: int, storage: str = "") -> Iterator[subprocess.Popen[bytes]]:
+def daemon(data: Path, cameras: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Run the agent as a base install does, on OpenVINO.
 
     Args:
         data: Its data directory; the configuration lies beside it.
         cameras: That part of its configuration.
         port: For the page.
-        storage: Lines of that section, beside the directory.
     """
     box = '[box]\nsite = "bench"\ndevice = "box"\n[model]\nbackend = "openvino"\n'
-    text = f'{box}[storage]\ndata_dir = "{data}"\n{storage}\n'
+    text = f'{box}[storage]\ndata_dir = "{data}"\n'
     path = data.with_suffix(".toml")
     path.write_text(f"{text}[page]\nport = {port}\n{cameras}", encoding="utf-8")
     program = Path(sys.executable).parent / "hedgerow"

@@ -59,6 +59,7 @@ class Recorder:
         self._send = send
         self._checkpoint = checkpoint
         self._note_after_ns = 0
+        self._seen = False  # whether anything was observed in this run
         self._waiting: deque[Record] = deque(checkpoint.take() if checkpoint else ())
         self._capacity = capacity
         self._in_flight: tuple[Future[None], list[Record]] | None = None
@@ -78,6 +79,8 @@ class Recorder:
         with self._lock:
             self._windows.add(observation)
             self._waiting.extend(observation.events)
+            if not self._seen and any(count.present for count in observation.counts):
+                self._seen, self._note_after_ns = True, 0  # the first is safe after a second, not after ten
 
     def event(self, event: Event) -> None:
         """Add one event; it is stored at the next tick."""
@@ -107,7 +110,7 @@ class Recorder:
             if self._in_flight is not None:
                 return
             parts = self._unstored()
-        self._note_after_ns = now.monotonic_ns + _NOTE_EVERY_NS
+            self._note_after_ns = now.monotonic_ns + _NOTE_EVERY_NS
         try:
             self._checkpoint.write(parts[-_NOTED_MOST:])
         except DatabaseError:

@@ -73,6 +73,16 @@ def test_open_window_survives_a_power_cut(tmp_path, clock):
         settle(recorder, store, clock, [(21, 21.0)])
 
 
+def test_first_that_is_seen_is_safe_at_the_next_tick(tmp_path, clock):
+    """A box that saw nothing at its first note does not leave what comes then to chance for ten seconds."""
+    with box(tmp_path, clock) as (recorder, store):
+        recorder.observe(Observation("north", clock.now(), 0, (ClassCount(ANY, ANY, 0, 0, 0.0),)))
+        recorder.tick(clock.now())
+        count(recorder, clock, 1)
+    with box(tmp_path, clock) as (recorder, store):
+        settle(recorder, store, clock, [(1, 1.0)])
+
+
 def test_window_goes_on_after_the_cut(tmp_path, clock):
     """What is counted in the same minute after the start adds up with what was noted."""
     with box(tmp_path, clock) as (recorder, store):
