@@ -10,7 +10,7 @@ WORKERS ?= 3
 IMAGES ?= ../shared/data/orchard
 VIDEO ?= ../shared/data/video/orchard_pan_dev.mp4
 
-.PHONY: help run test faults check format clean ultralytics bench-accuracy bench-sync bench-bundle bench-capture
+.PHONY: help run test faults check format clean ultralytics bench bench-accuracy bench-sync bench-bundle bench-capture
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ format: $(VENV)/.test ## Format the code
 	$(VENV)/bin/ruff check --fix .
 
 ultralytics: $(VENV)/.ultralytics ## Add the toolchain [ultralytics] with a CPU torch: training, export, parity tests
+
+bench: $(VENV)/.ultralytics ## Speed and cost, each figure beside its peer and what it must reach; writes benchmarks/results.json
+	$(VENV)/bin/python -m benchmarks.speed --video "$(VIDEO)" --images "$(IMAGES)/images/train"
 
 bench-accuracy: $(VENV)/.ultralytics ## Recompute the model card's table; counts along a row and over a line, with what is required. IMAGES=folder VIDEO=file
 	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"

@@ -1,10 +1,12 @@
 """Recurring work, through APScheduler, which plans by the wall clock; here it survives a clock that is set."""
 
+import contextlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -48,6 +50,11 @@ class Schedule:
         """Run ``work`` each ``seconds``, first after one interval."""
         self._intervals[name] = seconds
         self._scheduler.add_job(work, _Every(seconds), id=name)
+
+    def soon(self, name: str) -> None:
+        """Run one of them now, off its turn; from any thread. Before it is known and after ``stop`` it does nothing."""
+        with contextlib.suppress(JobLookupError):
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
 
     def start(self) -> None:
         """Begin."""

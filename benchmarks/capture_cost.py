@@ -8,27 +8,20 @@ proportional set size (PSS), in which pages that both share count once.
 """
 
 import argparse
-import contextlib
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from urllib.request import urlopen
 
 import av
 import numpy as np
 
+from benchmarks.daemon import daemon, frames
+from benchmarks.processes import cpu_s, processes_of, pss_mb
 from tests.capture.cameras import RtspServer
 from tests.waiting import free_ports
-
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -82,52 +75,24 @@ def make_still(path: Path, width: int, height: int, *, seconds: int = 8, fps: in
         container.mux(stream.encode())
 
 
-@contextlib.contextmanager
-def daemon(folder: Path, case: Case, url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the agent on the cameras of a case."""
-    cameras = "".join(f'[[cameras]]\nname = "cam-{n}"\nsource = "{url}"\n{case.lines}\n' for n in range(case.cameras))
-    data = folder / f"data-{case.name.replace(' ', '-')}"
-    text = f'[box]\nsite = "bench"\ndevice = "box"\n[storage]\ndata_dir = "{data}"\n[page]\nport = {port}\n{cameras}'
-    (folder / "hedgerow.toml").write_text(text, encoding="utf-8")
-    program = Path(sys.executable).parent / "hedgerow"
-    process = subprocess.Popen([program, "run", "--config", folder / "hedgerow.toml"], stderr=subprocess.DEVNULL)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+def still_scene(folder: Path, width: int, height: int) -> str:
+    """Return the name of a still scene of that size in a folder, made where it is not there yet."""
+    name = f"still-{width}x{height}.mp4"
+    if not (folder / name).exists():
+        make_still(folder / name, width, height)
+    return name
 
 
-def processes_of(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    found = {
-        int(child) for task in children.parent.parent.iterdir() for child in (task / "children").read_text().split()
-    }
-    return [pid, *sorted(found)]
-
-
-def cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def pss_mb(pid: int) -> float:
-    return int(re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)[1]) / 1024
-
-
-def frames(port: int) -> tuple[int, int]:
-    """Return how many frames were captured, and how many of them were still."""
-    with urlopen(f"http://127.0.0.1:{port}/api/status", timeout=5) as answer:
-        cameras = json.load(answer)["cameras"]
-    return sum(c["frames_captured"] for c in cameras), sum(c["frames_still"] for c in cameras)
+def cameras_of(case: Case, url: str) -> str:
+    """Return the cameras of a case, as the configuration has them."""
+    return "".join(f'[[cameras]]\nname = "cam-{n}"\nsource = "{url}"\n{case.lines}\n' for n in range(case.cameras))
 
 
 def measure(case: Case, folder: Path, server: RtspServer, *, settle_s: float, seconds: float) -> Cost:
-    name = f"still-{case.width}x{case.height}.mp4"
-    if not (server.folder / name).exists():
-        make_still(server.folder / name, case.width, case.height)
+    name = still_scene(server.folder, case.width, case.height)
     (port,) = free_ports(1)
-    with daemon(folder, case, server.url(name), port) as process:
+    data = folder / f"data-{re.sub('[^a-z0-9]+', '-', case.name)}"
+    with daemon(data, cameras_of(case, server.url(name)), port) as process:
         time.sleep(settle_s)
         pids = processes_of(process.pid)
         before, seen = [cpu_s(pid) for pid in pids], frames(port)

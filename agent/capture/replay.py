@@ -1,7 +1,8 @@
 """A recording as fast as its reader takes it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
+from agent.capture.ahead import read_ahead
 from agent.capture.decoders import Decoders
 from agent.capture.factory import create_source
 from agent.capture.timeline import Playback, on_stream
@@ -16,12 +17,17 @@ def replay(camera: CameraConfig, clock: Clock, decoders: Decoders | None = None)
     """Yield the frames of a recording, once, at most ``camera.fps`` a second of its own time; none is dropped.
 
     Frames are dated by the recording's time, counted from now: a later stage sees the same intervals as if it had
-    watched, however fast or slow it is. A simulated orchard has no end: stop reading.
+    watched, however fast or slow it is. A simulated orchard has no end: stop reading. The next frame is decoded while
+    the last one is analysed.
 
     Raises:
         ConfigError: The address is wrong.
         SourceError: The recording cannot be opened or read on, or is live.
     """
+    return read_ahead(_frames(camera, clock, decoders))
+
+
+def _frames(camera: CameraConfig, clock: Clock, decoders: Decoders | None) -> Generator[Frame]:
     source = create_source(camera.model_copy(update={"loop": False}), decoders)
     try:
         source.open()

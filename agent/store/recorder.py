@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 
@@ -21,6 +22,11 @@ from agent.types import Event, Instant, MeasureRollup, Observation, Rollup
 log = structlog.get_logger()
 
 Record = Rollup | MeasureRollup | Event
+
+
+def _ignore_first() -> None:
+    """Nobody wants to know."""
+
 
 _NOTE_EVERY_NS = 10 * 10**9  # what a power cut may cost of the open windows
 _NOTED_MOST = 5000  # parts, the newest: a megabyte or two, while the database takes none
@@ -43,6 +49,7 @@ class Recorder:
         window_s: int = 60,
         capacity: int = 50_000,
         checkpoint: Checkpoint | None = None,
+        on_first: Callable[[], None] = _ignore_first,
     ) -> None:
         """Start with empty windows, and with what the last run noted and could not store.
 
@@ -52,6 +59,7 @@ class Recorder:
             window_s: Length of a rollup window.
             capacity: Records kept in memory while the database does not take them.
             checkpoint: Where open windows are noted; None: nowhere.
+            on_first: Called once, when the first object of this run was observed: a tick notes it.
         """
         self._lock = threading.Lock()
         self._windows = RollupWindows(window_s)
@@ -59,6 +67,7 @@ class Recorder:
         self._send = send
         self._checkpoint = checkpoint
         self._note_after_ns = 0
+        self._on_first, self._seen = on_first, False
         self._waiting: deque[Record] = deque(checkpoint.take() if checkpoint else ())
         self._capacity = capacity
         self._in_flight: tuple[Future[None], list[Record]] | None = None
@@ -78,6 +87,11 @@ class Recorder:
         with self._lock:
             self._windows.add(observation)
             self._waiting.extend(observation.events)
+            first = not self._seen and any(count.present for count in observation.counts)
+            if first:
+                self._seen, self._note_after_ns = True, 0  # whoever tries a box out cuts its power early
+        if first:
+            self._on_first()
 
     def event(self, event: Event) -> None:
         """Add one event; it is stored at the next tick."""
@@ -107,7 +121,7 @@ class Recorder:
             if self._in_flight is not None:
                 return
             parts = self._unstored()
-        self._note_after_ns = now.monotonic_ns + _NOTE_EVERY_NS
+            self._note_after_ns = now.monotonic_ns + _NOTE_EVERY_NS
         try:
             self._checkpoint.write(parts[-_NOTED_MOST:])
         except DatabaseError:

@@ -6,14 +6,12 @@ in turn in one run. Exits with 1 where a figure misses what it must reach.
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.figures import Figure, machine, table
 from benchmarks.sync import link, messages, rollups
-from benchmarks.sync.figures import Figure, table
 
 
 def main() -> None:
@@ -39,19 +37,15 @@ def main() -> None:
             at = Path(folder) / name.replace(" ", "-")
             at.mkdir()
             figures += measure(at)
-    print(f"{_machine()}; {options.rounds} rounds\n\n{table(figures)}")
+    print(f"{machine()}; {options.rounds} rounds\n\n{table(figures)}")
     if options.json is not None:
-        report = {"machine": _machine(), "figures": [figure.as_dict() for figure in figures]}
+        report = {"machine": machine(), "figures": [figure.as_dict() for figure in figures]}
         options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     sys.exit(not all(figure.reached for figure in figures))
 
 
 def _rollups(folder: Path, options: argparse.Namespace, database: str) -> list[Figure]:
     return rollups.measure(folder, rounds=options.rounds, rows=options.rows, workers=options.workers, database=database)
-
-
-def _machine() -> str:
-    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 if __name__ == "__main__":

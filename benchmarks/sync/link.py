@@ -7,7 +7,7 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.sync.figures import Figure
+from benchmarks.figures import Figure
 from benchmarks.sync.programs import mosquitto
 from benchmarks.sync.rows import minute_bodies
 from cloud_sync.ingest import schema as cloud_schema

@@ -4,7 +4,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.sync.figures import Figure
+from benchmarks.figures import Figure
 from benchmarks.sync.programs import empty_box, listening, mosquitto
 from benchmarks.sync.season import fill_with_events
 

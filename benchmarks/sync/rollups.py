@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from benchmarks.sync.figures import Figure
+from benchmarks.figures import Figure
 from benchmarks.sync.programs import cloud_database, empty_box, ingest, mosquitto
 from benchmarks.sync.season import fill_with_rollups
 from tests.faults.proxy import Proxy

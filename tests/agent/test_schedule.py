@@ -34,6 +34,17 @@ def test_failing_job_runs_again(schedule: Schedule):
     assert other.wait(5)
 
 
+def test_job_runs_off_its_turn(schedule: Schedule):
+    """A job of each hour runs now when asked to; one that is not known is no error."""
+    ran = threading.Event()
+    schedule.every(3600, "job", ran.set)
+    schedule.start()
+    schedule.soon("nobody")
+    assert not ran.is_set()
+    schedule.soon("job")
+    assert ran.wait(5)
+
+
 def test_clock_set_back_does_not_stop_work(schedule: Schedule):
     """After the clock went back a year, what was planned for next year is planned for now."""
     ran = threading.Event()

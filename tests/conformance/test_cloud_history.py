@@ -367,6 +367,4 @@ def test_a_restored_database_does_not_know_the_last_run(database: Engine) -> Non
     first, second, third, fourth = (f"{number:08x}" for number in range(4))
     put(database, birth(1, at_ms=1, runs=(first,)), event(1))
     assert put(database, birth(2, at_ms=3, runs=(first, second, third)), event(2))[BOX][0].remint is None
-    put(database, birth(2, at_ms=2, runs=(first, second), retain=True))  # a worker that lags hears of one between
-    assert put(database, event(3))[BOX][0].remint is None
     assert put(database, birth(9, at_ms=4, runs=(first, fourth))) == {BOX: [ASKED]}

@@ -73,6 +73,27 @@ def test_open_window_survives_a_power_cut(tmp_path, clock):
         settle(recorder, store, clock, [(21, 21.0)])
 
 
+def test_first_that_is_seen_is_safe_at_the_next_tick(tmp_path, clock):
+    """A box that saw nothing at its first note does not leave what comes then to chance for ten seconds."""
+    with box(tmp_path, clock) as (recorder, store):
+        recorder.observe(Observation("north", clock.now(), 0, (ClassCount(ANY, ANY, 0, 0, 0.0),)))
+        recorder.tick(clock.now())
+        count(recorder, clock, 1)
+    with box(tmp_path, clock) as (recorder, store):
+        settle(recorder, store, clock, [(1, 1.0)])
+
+
+def test_first_that_is_seen_is_told_once(tmp_path, clock):
+    """Whoever ticks hears of the first object, not of empty frames before it nor of what follows."""
+    told = []
+    with open_store(tmp_path, clock.now(), boot_id="one") as store:
+        recorder = Recorder(Writer(store.write), send=True, on_first=lambda: told.append(clock.now()))
+        for present in (0, 1, 1):
+            clock.advance(1)
+            recorder.observe(Observation("north", clock.now(), 0, (ClassCount(ANY, ANY, present, present, 0.5),)))
+    assert [at.utc_ns - START_NS for at in told] == [2 * 10**9]
+
+
 def test_window_goes_on_after_the_cut(tmp_path, clock):
     """What is counted in the same minute after the start adds up with what was noted."""
     with box(tmp_path, clock) as (recorder, store):

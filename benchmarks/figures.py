@@ -1,8 +1,12 @@
 """The figures, each with what it must reach."""
 
+import os
+import platform
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 
@@ -43,6 +47,16 @@ def table(figures: Sequence[Figure]) -> str:
             f"| {figure.name} | {figure.median:.3g} {figure.unit} | {rounds} | {_required(figure)} | {figure.note} |"
         )
     return "\n".join(lines)
+
+
+def machine() -> str:
+    """Return what it was measured on, in one line."""
+    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, load {os.getloadavg()[0]:.1f}"
+
+
+def _processor() -> str:
+    names = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
+    return f"{platform.machine()} {names[0].strip()}" if names else platform.machine()
 
 
 def _required(figure: Figure) -> str:

@@ -1,0 +1,40 @@
+"""What a process costs, its children included; read from /proc."""
+
+import os
+import re
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processes_of(pid: int) -> list[int]:
+    """Return a process and its children, the children in ascending order."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [pid, *sorted({int(child) for task in tasks for child in (task / "children").read_text().split()})]
+
+
+def cpu_s(pid: int) -> float:
+    """Return the seconds that the processors worked for one process."""
+    return sum(_times(pid)[:2]) / TICKS
+
+
+def pss_mb(pid: int) -> float:
+    """Return the memory of one process; a page that several share counts in parts (PSS)."""
+    found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
+
+
+def total_cpu_s(pid: int) -> float:
+    """Return the seconds of a process and its children, those that have ended among them."""
+    return sum(sum(_times(each)) for each in processes_of(pid)) / TICKS
+
+
+def total_pss_mb(pid: int) -> float:
+    """Return the memory of a process and its children."""
+    return sum(pss_mb(each) for each in processes_of(pid))
+
+
+def _times(pid: int) -> list[int]:
+    """Return ticks in user mode and in the kernel, then the same of the children that were waited for; see proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return [int(field) for field in fields[11:15]]

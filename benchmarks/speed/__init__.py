@@ -1,0 +1,1 @@
+"""How fast the agent is, and what it costs, beside its peers."""
