@@ -5,8 +5,8 @@ of one run in milliseconds; what says something are the ratios of the largest ou
 limit just below has a tenth of the entries given up, and minutes go on being recorded meanwhile.
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -117,7 +117,9 @@ def milliseconds(work: Callable[[], Any]) -> float:
 
 def main() -> None:
     """Grow, measure, print."""
-    most = int(sys.argv[1]) if len(sys.argv) > 1 else SIZES[-1]
+    parser = argparse.ArgumentParser(description="Measure an outbox that grows.")
+    parser.add_argument("entries", nargs="?", type=int, default=SIZES[-1], help="at the end (default 1,000,000)")
+    most = parser.parse_args().entries
     with tempfile.TemporaryDirectory() as name, open_store(Path(name), SystemClock().now()) as store:
         box, stop = Box(Path(name), store, most), threading.Event()
         writing = threading.Thread(target=box.writer.run, args=(stop, lambda: None))

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.brokers import Mosquitto
-from tests.postgres import Postgres, find_programs, free_port
+from tests.postgres import Postgres, find_programs
+from tests.waiting import free_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,7 +23,7 @@ def mosquitto(folder: Path) -> Iterator[Mosquitto]:
     program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
     if program is None or shutil.which("mosquitto_pub") is None:
         raise SystemExit("this benchmark needs mosquitto and mosquitto-clients")
-    broker = Mosquitto(program, folder, free_port())
+    broker = Mosquitto(program, folder, *free_ports(1))
     broker.start()
     try:
         yield broker
