@@ -62,7 +62,7 @@ class Agent:
                 send=config.sync.broker is not None,
                 window_s=config.storage.rollup_s,
                 checkpoint=Checkpoint(config.storage.data_dir, self._store.read),
-                on_first=lambda: self._schedule.soon("rollups"),
+                on_first=lambda: self._schedule.soon("rollups", self._clock.now()),
             )
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
             self._key = stick.public_key(config.storage.data_dir)

@@ -51,10 +51,10 @@ class Schedule:
         self._intervals[name] = seconds
         self._scheduler.add_job(work, _Every(seconds), id=name)
 
-    def soon(self, name: str) -> None:
+    def soon(self, name: str, now: Instant) -> None:
         """Run one of them now, off its turn; from any thread. Before it is known and after ``stop`` it does nothing."""
         with contextlib.suppress(JobLookupError):
-            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+            self._scheduler.modify_job(name, next_run_time=datetime.fromtimestamp(now.utc_ns / 1e9, UTC))
 
     def start(self) -> None:
         """Begin."""

@@ -1,6 +1,6 @@
 """Which entries this run has sent: an ack settles these, and no others."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from cloud_sync.ranges import merge
@@ -20,9 +20,9 @@ class Sent:
 
     def add(self, first: int, last: int) -> None:
         """Note that the entries ``first`` to ``last`` were sent."""
-        at = bisect_left(self._ranges, (first, last))
-        around = slice(max(0, at - 1), at + 1)
-        self._ranges[around] = merge([*self._ranges[around], (first, last)])
+        begin = bisect_left(self._ranges, first - 1, key=lambda one: one[1])
+        end = bisect_right(self._ranges, last + 1, key=lambda one: one[0])
+        self._ranges[begin:end] = merge([*self._ranges[begin:end], (first, last)])
 
     def take(self, covered: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return what of these ranges was sent, ascending, and forget it."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent.clock import ManualClock
+from agent.clock import ManualClock, SystemClock
 from agent.schedule import Schedule
 
 
@@ -39,9 +39,9 @@ def test_job_runs_off_its_turn(schedule: Schedule):
     ran = threading.Event()
     schedule.every(3600, "job", ran.set)
     schedule.start()
-    schedule.soon("nobody")
+    schedule.soon("nobody", SystemClock().now())
     assert not ran.is_set()
-    schedule.soon("job")
+    schedule.soon("job", SystemClock().now())
     assert ran.wait(5)
 
 

@@ -50,6 +50,7 @@ def test_an_install_that_fails_leaves_nothing(store):
 def test_a_kill_while_installing_leaves_the_store_sound(store, tmp_path):
     """After kill -9 in the middle no model is listed, and the next install clears up and succeeds."""
     code = f"""
+import time
 from pathlib import Path
 from agent.modelstore import ModelStore
 def build(folder):
