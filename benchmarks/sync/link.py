@@ -7,6 +7,8 @@ import threading
 import time
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from benchmarks.figures import Figure
 from benchmarks.sync.programs import mosquitto
 from benchmarks.sync.rows import minute_bodies
@@ -43,9 +45,9 @@ def measure(folder: Path, *, bits_per_s: float, seconds: float) -> list[Figure]:
 def fill(box: BoxEnd, minutes: int) -> None:
     """Commit so many minutes at once."""
 
-    def work(connection: object) -> None:
+    def work(connection: Connection) -> None:
         for body in minute_bodies(minutes):
-            append(connection, Channel.ROLLUP, body, boot=1, created_utc_ns=0)  # type: ignore[arg-type]
+            append(connection, Channel.ROLLUP, body, boot=1, created_utc_ns=0)
 
     box.writer.submit(work).result(600)
 
