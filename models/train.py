@@ -96,6 +96,7 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "imgsz": options.imgsz,
         "multi_scale": options.multi_scale,
         "batch": options.batch,
+        "nbs": options.batch,  # step after each batch: a short schedule has few enough of them
         "optimizer": options.optimizer,
         "lr0": options.lr,
         "cos_lr": True,
