@@ -370,6 +370,20 @@ def test_a_restored_database_does_not_know_the_last_run(database: Engine) -> Non
     assert put(database, birth(9, at_ms=4, runs=(first, fourth))) == {BOX: [ASKED]}
 
 
+def test_alarms_of_a_restored_box_need_no_birth(database: Engine) -> None:
+    """A box that was restored and wakes for alarms alone says nothing of itself. An alarm under a number of something
+    else is stored beside that; one under the number of another event shows the second history at once; and the birth
+    that follows shows it, though the alarms went beyond the highest number."""
+    put(database, birth(1, at_ms=1, runs=("a" * 8, "b" * 8)), rollups(1, minute(0)), rollups(2, minute(1)))
+    assert put(database, event(2, "alarm-1"), event(3, "alarm-2"))[BOX][0].remint is None
+    assert {row.kind for row in rows(database, schema.event)} == {"alarm-1", "alarm-2"}
+    assert total(database) == 2
+    assert put(database, birth(4, at_ms=2, runs=("a" * 8, "c" * 8)))[BOX] == [ASKED]
+    other = Box(BOX.site, "box-2")
+    put(database, event(1, "first", box=other, stream=FRESH))
+    assert put(database, event(1, "alarm-3", box=other, stream=FRESH))[other][0].remint == DIFFERENT
+
+
 def test_both_parts_of_a_minute_in_which_a_disk_was_replaced_count(database: Engine) -> None:
     """The new disk's database knows nothing of the old one's part: both stay, in any order, each by its revision."""
     old = [rollups(1, minute(0, tracks=4)), rollups(2, minute(0, tracks=5)._replace(revision=2))]
