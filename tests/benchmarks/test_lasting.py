@@ -26,7 +26,7 @@ def test_noise_alone_is_no_growth():
     """Of runs without a leak few are told to have grown, and none by much."""
     lows = [Trend.of(MINUTES, 200 + noise(seed)).percent(60)[0] for seed in range(200)]
     assert sum(low > 0 for low in lows) <= 10
-    assert max(lows) < 0.2
+    assert max(lows) < 0.3
 
 
 def test_steps_that_last_make_less_sure():
