@@ -39,7 +39,7 @@ class Stream:
             self.ended = self._broken is not None  # a socket that takes nothing any more may still have had last words
             return []
         except OSError as error:
-            self._broken = self._broken or error
+            self._broken = error  # what comes from the other end says more than what did not get there
             self.ended = True
             return []
         self.ended = not piece
@@ -60,7 +60,8 @@ class Stream:
         if not self._held:
             self.flush()
         elif len(self._waiting) >= self._portion_bytes and not self.full:
-            self._send_some(len(self._waiting) // self._portion_bytes * self._portion_bytes)
+            whole_bytes = len(self._waiting) // self._portion_bytes * self._portion_bytes
+            self._send_some(self._waiting[:whole_bytes])
 
     def hold(self, *, on: bool) -> None:
         """Keep back what does not fill an IP packet, or until it is off again."""
@@ -71,7 +72,7 @@ class Stream:
     def flush(self) -> None:
         """Send what waits, as far as the socket takes it."""
         while self._waiting and not self.full:
-            self._send_some(len(self._waiting))
+            self._send_some(self._waiting)
 
     def writable(self) -> None:
         """The socket takes more."""
@@ -83,17 +84,16 @@ class Stream:
         """Tell whether nothing can be sent any more."""
         return self._broken is not None
 
-    def _send_some(self, size_bytes: int) -> None:
+    def _send_some(self, portion: bytearray) -> None:
         try:
-            with memoryview(self._waiting) as waiting:
-                sent = self.sock.send(waiting[:size_bytes])
+            sent_bytes = self.sock.send(portion)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             self.full = True
-            return
         except OSError as error:
             self._broken = error
-            sent = len(self._waiting)
-        del self._waiting[:sent]
+            self._waiting.clear()
+        else:
+            del self._waiting[:sent_bytes]
 
     # What paho asks of its socket.
 

@@ -1,6 +1,7 @@
 """One connection of the uplink, from CONNACK to its end."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -207,13 +208,15 @@ class Session:
             self._last.parking.sent(parcel.channel)
             self._hand_over(parcel.channel, parcel.message, now_s, parcel)
 
-    def _channels_now(self, now_s: float) -> list[Channel]:
+    def _channels_now(self, now_s: float) -> Sequence[Channel]:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
-            return []
+            return ()
         everything = self._flights.has_room() and self._flights.may_send_data()
         affordable = self._last.budget.channels(self._flights.handed_bytes) if everything else ONLY_ALARMS
-        permitted = set(self._permit.channels).intersection(affordable)
-        return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
+        permitted = self._permit.channels
+        if affordable is not permitted:
+            permitted = tuple(channel for channel in permitted if channel in affordable)
+        return self._last.parking.open(permitted, now_s)
 
     def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, parcel: Parcel | None = None) -> None:
         mid = self._connection.publish(message)

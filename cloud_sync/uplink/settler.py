@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from cloud_sync.outbox import BusyError, Outbox
-from cloud_sync.ranges import merge
+from cloud_sync.ranges import add, merge
 
 log = structlog.get_logger()
 
@@ -47,7 +47,8 @@ class Settler:
         """Let the entries up to ``through`` and in ``ranges`` leave the outbox."""
         if through > max(self._through, self.settled_through) or ranges:
             self._through = max(self._through, through)
-            self._ranges = merge([*self._ranges, *ranges])
+            for first, last in ranges:
+                add(self._ranges, first, last)
 
     def takes_more(self) -> bool:
         """Tell whether more entries may be moved aside now: thousands are not kept in memory."""
