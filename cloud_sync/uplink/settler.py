@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from math import inf
 from typing import Any
 
 import structlog
@@ -83,6 +84,12 @@ class Settler:
                 self._rested_at_s = now_s + REST_S
         except BusyError as error:
             self._fail(error, now_s)
+
+    def wait_s(self, now_s: float) -> float:
+        """Return how long ``step`` has nothing to do; endless where nothing is due, or the end of a write tells."""
+        if self._running is not None or not (self._aside or self._through or self._ranges):
+            return inf
+        return max(0.0, self._retry_at_s - now_s, 0.0 if self._aside else self._rested_at_s - now_s)
 
     def _start(self) -> None:
         if self._aside:

@@ -168,7 +168,7 @@ class Uplink:
         try:
             while not stop.is_set():
                 beat()
-                closed = self._round(connection, STEP_S)
+                closed = self._round(connection, min(STEP_S, self._last.settler.wait_s(self._now_s())))
                 if closed is not None:
                     goodbye = self._refused = self._session is not None and self._session.refused
                     self._learn_from(closed)
