@@ -118,17 +118,18 @@ def test_pubacks_are_read_as_paho_reads_them(peer: Peer, seed: int) -> None:
         peer.publish(Outgoing("a", Encoded(b"", None)))
     peer.say(b"".join(said))
     assert len(peer.heard) == len(said)
-    assert read(b"".join(said), dice, modern=peer.modern) == peer.heard
+    for sizes in ((1,), (1, 2, 3), (1, 7, 100, 5000)):
+        assert read(b"".join(said), sizes, dice, modern=peer.modern) == peer.heard
 
 
-def read(data: bytes, dice: random.Random, *, modern: bool) -> list[Delivered | bytes]:
-    """Give bytes to an inbox in pieces of any size."""
-    inbox, packets = Inbox(modern=modern), list[Delivered | bytes]()
-    while data:
-        size_bytes = dice.choice((1, 1, 2, 3, 7, 100, 5000))
-        inbox.add(data[:size_bytes])
+def read(data: bytes, sizes: tuple[int, ...], dice: random.Random, *, modern: bool) -> list[Delivered | bytes]:
+    """Give bytes to an inbox in pieces of these sizes."""
+    inbox, packets, at = Inbox(modern=modern), list[Delivered | bytes](), 0
+    while at < len(data):
+        size_bytes = dice.choice(sizes)
+        inbox.add(data[at : at + size_bytes])
         packets += inbox.take()
-        data = data[size_bytes:]
+        at += size_bytes
     return packets
 
 

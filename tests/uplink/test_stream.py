@@ -158,3 +158,16 @@ def test_paho_learns_of_what_broke(pair: tuple[Stream, socket.socket]) -> None:
     assert stream.ended
     with pytest.raises(ConnectionResetError):
         stream.recv(1)
+
+
+def test_what_can_no_more_be_sent_ends_it(pair: tuple[Stream, socket.socket]) -> None:
+    """A connection that breaks in writing alone ends for paho too, once all that came is read."""
+    stream, far = pair
+    stream.sock.shutdown(socket.SHUT_WR)
+    far.sendall(b"\xd0\x00")
+    stream.write(b"x")
+    wait(stream, POLLIN)
+    assert (stream.receive(), stream.ended) == ([b"\xd0\x00"], False)
+    assert (stream.receive(), stream.ended) == ([], True)
+    with pytest.raises(BrokenPipeError):
+        stream.recv(1)
