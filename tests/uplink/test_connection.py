@@ -112,6 +112,16 @@ def test_packets_of_all_kinds_are_told_apart_at_any_byte() -> None:
         assert broker.end.recv(65536).endswith(b"\x40\x02\x00\x09")
 
 
+def test_connection_that_breaks_in_writing_ends() -> None:
+    """Where nothing can be sent any more the connection ends, though the other end keeps it open and says nothing."""
+    with Dialled() as broker:
+        stream = broker.connection._client.stream
+        assert stream is not None
+        stream.sock.shutdown(socket.SHUT_WR)
+        broker.connection.publish(Outgoing("a", Encoded(b"x", None)))
+        assert isinstance(events_until(broker.connection, Closed)[-1], Closed)
+
+
 def test_an_unknown_reason_has_its_number() -> None:
     """A reason that no version of MQTT knows is told by its number."""
     assert Delivered(1, 0xF3).text == "0xF3"
