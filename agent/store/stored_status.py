@@ -1,14 +1,16 @@
 """What a box has stored, told from its files alone, agent or no agent: the work behind ``hedgerow status``."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DatabaseError
 
-from agent.clock import SystemClock
+from agent.clock import SystemClock, kernel_boot_id
 from agent.errors import FatalError
+from agent.store.boots import undated, utc_now_ns
 from agent.store.history import counts_since, measures_since
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
@@ -24,9 +26,9 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
     """Read the status of a box from its data directory.
 
     Returns:
-        Plain values for JSON: ``running``, ``stream``, ``cameras`` (last known state each), ``last_hour`` (counts by
-        camera, zone and class), ``last_hour_measures``, ``outbox`` (entries, bytes, oldest_s, the same by channel,
-        quarantined, and the newest of those), ``rollups`` and ``database_bytes``.
+        Plain values for JSON: ``running``, ``stream``, ``undated`` (boots whose clock was never set), ``cameras`` (last
+        known state each), ``last_hour`` (counts by camera, zone and class), ``last_hour_measures``, ``outbox``
+        (entries, bytes, oldest_s, the same by channel, quarantined, and the newest of those), ``rollups`` and ``database_bytes``.
 
     Raises:
         FatalError: There is no database, or it cannot be read.
@@ -44,9 +46,10 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
 
 
 def _read(engine: Engine) -> dict[str, Any]:
-    now_s = SystemClock().now().utc_ns // 1_000_000_000
     with engine.connect() as connection:
+        now_s = utc_now_ns(connection, SystemClock().now(), kernel_boot_id()) // 1_000_000_000
         return {
+            "undated": _undated(connection),
             "stream": connection.execute(select(stream.c.id)).scalar(),  # None: its first start was cut short
             "cameras": _cameras(connection),
             "last_hour": [
@@ -78,6 +81,18 @@ def _read(engine: Engine) -> dict[str, Any]:
             "link_today": _link_today(connection, now_s),
             "rollups": connection.execute(select(func.count()).select_from(rollup_table)).scalar_one(),
         }
+
+
+def _undated(connection: Connection) -> list[dict[str, Any]]:
+    """Return the boots whose clock was never set: their times are an estimate."""
+    return [
+        {
+            "boot": each["boot"],
+            "from_ms": each["from_ns"] // 1_000_000,
+            "until_ms": None if each["until_ns"] is None else each["until_ns"] // 1_000_000,
+        }
+        for each in undated(connection)
+    ]
 
 
 def _cameras(connection: Connection) -> list[dict[str, Any]]:
@@ -134,6 +149,7 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
         f"link       {today['sent_bytes'] / 1e3:.1f} kB sent, {today['received_bytes'] / 1e3:.1f} kB received today",
     ]
+    lines += [_undated_line(each) for each in status["undated"]]
     lines += [_channel_line(channel, each) for channel, each in waiting["channels"].items()]
     lines += [f"set aside  {each['channel']} {each['seq']}: {each['reason']}" for each in waiting["quarantine"]]
     last_seen = "" if status["running"] else "last seen "
@@ -144,6 +160,17 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
     lines += [_count_line(count) for count in status["last_hour"]]
     lines += [_measure_line(measure) for measure in status["last_hour_measures"]]
     return lines
+
+
+def _undated_line(boot: dict[str, Any]) -> str:
+    since, until = (None if ms is None else _moment(ms) for ms in (boot["from_ms"], boot["until_ms"]))
+    if until is None:
+        return f"clock      not set: times of boot {boot['boot']} are an estimate, from {since} on, until it is"
+    return f"clock      was never set in boot {boot['boot']}: what it saw is of some time between {since} and {until}"
+
+
+def _moment(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _channel_line(channel: str, waiting: dict[str, Any]) -> str:
