@@ -28,7 +28,8 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
     Returns:
         Plain values for JSON: ``running``, ``stream``, ``undated`` (boots whose clock was never set), ``cameras`` (last
         known state each), ``last_hour`` (counts by camera, zone and class), ``last_hour_measures``, ``outbox``
-        (entries, bytes, oldest_s, the same by channel, quarantined, and the newest of those), ``rollups`` and ``database_bytes``.
+        (entries, bytes, oldest_s, the same by channel, quarantined, and the newest of those), ``rollups`` and
+        ``database_bytes``.
 
     Raises:
         FatalError: There is no database, or it cannot be read.

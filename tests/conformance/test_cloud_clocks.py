@@ -1,4 +1,4 @@
-"""What every cloud database promises of boxes whose clock was wrong: one word puts right what they told, in any order."""
+"""What every cloud database promises of boxes whose clock was wrong: one word puts right what they told."""
 
 from itertools import permutations
 

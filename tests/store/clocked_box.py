@@ -1,19 +1,19 @@
-"""A box whose machine has a clock that a test sets, and a cloud that takes what it sends: real databases on both ends."""
+"""A box whose machine has a clock that a test sets, and a cloud that takes what it sends; real databases."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
 from agent.clock import BoxClock, ManualClock
-from agent.store import Checkpoint, Recorder, Store, Writer, open_store
+from agent.store import Checkpoint, Recorder, Store, Writer, open_store, record_rollups
 from agent.store.schema import event as event_table
 from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
 from agent.timekeeper import Timekeeper
-from agent.types import ANY, ClassCount, Event, Measure, Observation
+from agent.types import ANY, ClassCount, Event, Measure, MeasureRollup, Observation, Rollup
 from cloud_sync.ingest import open_database
 from cloud_sync.ingest import schema as cloud_schema
 from cloud_sync.ingest.committing import commit
@@ -72,7 +72,7 @@ class ClockedBox:
         self.recorder.finish(self.clock.now())
         self.kill()
 
-    def boot(self, *, utc_s: int, off_s: float = 0) -> None:
+    def boot(self, *, utc_s: int) -> None:
         """Boot the machine, whose agent has ended; its clock says what it likes."""
         self.boots += 1
         self.machine = ManualClock(utc_ns=utc_s * 10**9, monotonic_ns=5 * 10**9)
@@ -111,6 +111,11 @@ class ClockedBox:
             if keep:
                 self.keep()
 
+    def record(self, parts: Sequence[Rollup | MeasureRollup]) -> None:
+        """Store parts of windows as they are."""
+        now = self.clock.now()
+        self.writer.submit(lambda connection: record_rollups(connection, parts, now=now, send=True)).result(30)
+
     def event(self, kind: str, *, alarm: bool = False) -> None:
         self.recorder.event(Event(kind, "north", self.clock.now(), {}, alarm=alarm))
 
@@ -130,9 +135,8 @@ class ClockedBox:
     def rollups(self) -> dict[tuple[Any, ...], tuple[int, int, int]]:
         """What the box has, by key: revision, frames, unique."""
         c = rollup_table.c
-        query = select(
-            *(c[name] for name in WINDOW), c.window_start_s, c.window_s, c.revision, c.frames, c.unique_tracks
-        )
+        key = (*(c[name] for name in WINDOW), c.window_start_s, c.window_s)
+        query = select(*key, c.revision, c.frames, c.unique_tracks)
         with self.store.read.connect() as connection:
             return {tuple(row[:5]): tuple(row[5:]) for row in connection.execute(query)}
 
@@ -146,12 +150,12 @@ class ClockedBox:
         """Readings by start of window."""
         c = measure_table.c
         with self.store.read.connect() as connection:
-            return dict(connection.execute(select(c.window_start_s, c.readings)).tuples().all())
+            return dict(map(tuple, connection.execute(select(c.window_start_s, c.readings))))
 
     def cloud_measures(self) -> dict[int, int]:
         c = cloud_schema.measure.c
         with self.cloud.connect() as connection:
-            return dict(connection.execute(select(c.start, c.readings)).tuples().all())
+            return dict(map(tuple, connection.execute(select(c.start, c.readings))))
 
     def events(self) -> list[tuple[str, int]]:
         c = event_table.c
