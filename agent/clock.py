@@ -141,8 +141,12 @@ class BoxClock:
             return self._raw.now().monotonic_ns - self._since_ns
 
     def confirmed(self) -> bool:
-        """Tell whether the kernel vouches for the time of now."""
-        return not self.stretch().unset and self._synchronised() is True
+        """Tell whether the kernel vouches for the time of now; if it does, no earlier one is believed after it."""
+        if self.stretch().unset or self._synchronised() is not True:
+            return False
+        with self._lock:
+            self._known_ns = max(self._known_ns, self._raw.now().monotonic_ns + self._stretch.offset_ns)
+        return True
 
     def _follow(self, raw: Instant) -> None:
         offset_ns = raw.utc_ns - raw.monotonic_ns

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
+from agent.clock import NOT_BEFORE_NS
 from agent.store import Limits, Shedder, moving, stored_status, summary_lines
 from agent.store.boots import undated
 from agent.store.schema import boot as boot_table
@@ -243,6 +244,73 @@ def test_forward_by_a_year_and_back(plausible: ClockedBox) -> None:
     assert all(TRUE - 60 <= start <= TRUE + 210 for start in frames(box))
     box.send()
     assert_both_ends_equal(box)
+
+
+@pytest.mark.parametrize("off_s", [125, -125])
+def test_a_clock_that_was_minutes_off(plausible: ClockedBox, off_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows go to where others of the same clock are, and these have gone on by then: none meets another."""
+    monkeypatch.setattr(moving, "MOVED_AT_ONCE", 2)
+    box = plausible
+    minutes(box, 12)
+    box.settled()
+    before = sorted(frames(box))
+    box.send()
+    box.synchronised = True
+    box.machine.step_utc(off_s)
+    box.keep()
+    assert sorted(frames(box)) == [start + round(off_s / 60) * 60 for start in before]
+    assert set(frames(box).values()) == {300}
+    box.send()
+    assert_both_ends_equal(box)
+
+
+def test_the_minute_in_which_the_clock_was_set(plausible: ClockedBox) -> None:
+    """Both clocks have stored their part of it when the old one turns out to be wrong: it becomes one whole minute."""
+    box = plausible
+    box.watch(90)
+    box.machine.step_utc(3 * DAY)
+    box.watch(70)
+    box.settled()
+    assert frames(box) == {TRUE - 3 * DAY: 59, TRUE - 3 * DAY + 60: 31, TRUE + 60: 29}
+    box.send()
+    box.synchronised = True
+    box.keep()
+    assert frames(box) == {TRUE: 59, TRUE + 60: 60}
+    box.send(again=True)
+    assert_both_ends_equal(box)
+
+
+@pytest.mark.parametrize("synchronised", [True, False])
+def test_what_the_kernel_vouched_for_stays(plausible: ClockedBox, *, synchronised: bool) -> None:
+    """A clock that was kept right is set to another time, by hand or by a bad time server: what it wrote stays."""
+    box = plausible
+    box.synchronised = True
+    box.watch(70)
+    set_clock(box, TRUE, synchronised=synchronised)
+    box.watch(10)
+    box.machine.advance(700)
+    box.keep()
+    box.settled()
+    assert frames(box)[TRUE - 3 * DAY] == 59
+    assert box.outbox.read([Channel.CLOCK], after_seq=0, limit=10) == []
+
+
+def test_the_date_of_an_image_is_no_date(box: ClockedBox) -> None:
+    """A board that starts with the date of its system, not with 1970, is known to be wrong by what the kernel has
+    vouched for since: in that run, and after the next boot."""
+    image_s = NOT_BEFORE_NS // 10**9 + 100 * DAY
+    set_clock(box, TRUE)
+    box.watch(10)
+    set_clock(box, image_s, synchronised=False)
+    box.watch(10)
+    assert box.clock.now().utc_ns // 10**9 == TRUE + 20
+    box.stop()
+    box.boot(utc_s=image_s)
+    assert box.clock.stretch().unset
+    box.watch(70)
+    box.stop()
+    box.start()
+    assert min(frames(box)) >= TRUE - 60
 
 
 def test_a_clock_that_falls_back_below_what_is_known_is_not_followed(box: ClockedBox) -> None:
