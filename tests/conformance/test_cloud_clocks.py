@@ -76,16 +76,16 @@ def lost(seq: int, start: int, *, at: int) -> Arrived:
     return arrived(Channel.SHED, message)
 
 
-def word(seq: int, shift: int, *, state: str = "set", boot: int = WRONG_BOOT, stream: str = STREAM) -> Arrived:
+def word(seq: int, shift: int, *, state: str = "set", hours: int = 2) -> Arrived:
     message = ClockMessage(
-        stream=stream,
+        stream=STREAM,
         seq=seq,
         boot=RIGHT_BOOT,
-        of_boot=boot,
+        of_boot=WRONG_BOOT,
         state=state,
         at_ms=(WRONG + shift) * 1000,
         from_ms=WRONG * 1000,
-        to_ms=(WRONG + 7200) * 1000,
+        to_ms=(WRONG + 3600 * hours) * 1000,
         shift_ms=shift * 1000 + 7,
         window_shift_s=shift,
     )
@@ -134,6 +134,16 @@ def test_the_order_does_not_matter(database: Engine, order: tuple[int, ...], shi
     assert told(database) == expected
     put(database, *(message for batch in batches for message in batch))
     assert told(database) == expected
+
+
+@pytest.mark.parametrize("shift", [120, -120])
+def test_days_that_are_moved_by_minutes(database: Engine, shift: int) -> None:
+    """What is moved from one day into the next meets nothing that has yet to be moved."""
+    starts = [WRONG + day * 86_400 + 60 * number for day in range(4) for number in range(-6 if day else -3, 3)]
+    put(database, *(windows(seq, minute(start, tracks=seq)) for seq, start in enumerate(starts, start=1)))
+    put(database, word(99, shift, hours=100))
+    expected = [(start + shift, 60, seq) for seq, start in enumerate(starts, start=1)]
+    assert told(database)["rollup"] == expected
 
 
 def test_only_that_boot_of_that_box_is_moved(database: Engine) -> None:

@@ -351,41 +351,54 @@ def test_two_words_of_different_clocks(plausible: ClockedBox) -> None:
 
 
 def minutes(box: ClockedBox, count: int) -> None:
-    """So many minutes of one camera, without watching each second."""
-    for number in range(count):
+    """So many minutes of one camera, two an entry, without watching each second."""
+    for number in range(0, count, 2):
         now = box.clock.now()
-        start_s = now.utc_ns // 10**9 // 60 * 60
-        parts: list[Rollup | MeasureRollup] = [
-            Rollup("north", ANY, ANY, start_s, 60, now.boot, 0, 60_000, 300, number % 5, 0, 0, 0.0),
-            MeasureRollup("north", ANY, ANY, "exg", start_s, 60, now.boot, 1, 2.0, 2.0, 2.0),
-        ]
+        first_s = now.utc_ns // 10**9 // 60 * 60
+        parts: list[Rollup | MeasureRollup] = []
+        for start_s in (first_s, first_s + 60):
+            parts.append(Rollup("north", ANY, ANY, start_s, 60, now.boot, 0, 60_000, 300, number % 5, 0, 0, 0.0))
+            parts.append(MeasureRollup("north", ANY, ANY, "exg", start_s, 60, now.boot, 1, 2.0, 2.0, 2.0))
         box.record(parts)
-        box.machine.advance(60)
-    box.writer.submit(lambda _connection: None).result(60)
+        box.machine.advance(120)
 
 
-def shed(box: ClockedBox) -> None:
+def shed(box: ClockedBox, *, for_s: float = 3600) -> None:
     """Give up what can be: minutes become hours, hours become days."""
     limits = Limits(entries=0, size_bytes=10**12, disk_free_bytes=0)
-    Shedder(box.store.read, box.writer, limits, now=box.clock.now, disk_free=lambda: 10**12).shed(for_s=3600)
+    Shedder(box.store.read, box.writer, limits, now=box.clock.now, disk_free=lambda: 10**12).shed(for_s=for_s)
 
 
 @pytest.mark.parametrize("merged_before", [True, False])
 def test_months_offline_without_a_clock(box: ClockedBox, *, merged_before: bool) -> None:
-    """Minutes of an unset clock are merged before it is set, or after: what waits still shrinks, no sum changes, and
-    the cloud has the same windows as the box."""
+    """Minutes of an unset clock are merged into hours before it is set, or after, and into days then, of which some
+    hours reach into the next: what waits still shrinks, no sum changes, and the cloud has the windows of the box."""
     minutes(box, 300)
     if merged_before:
+        box.machine.advance(2 * 3600)
         shed(box)
     box.send()
-    set_clock(box, TRUE + 25 * 60 + 31)
+    set_clock(box, (TRUE // DAY + 1) * DAY + (4 if merged_before else 2) * 3600 + 27 * 60 + 1)
     box.keep()
     minutes(box, 200)
+    box.machine.advance(2 * DAY)
     before = len(box.outbox.read([Channel.ROLLUP], after_seq=0, limit=10**6))
     shed(box)
     assert len(box.outbox.read([Channel.ROLLUP], after_seq=0, limit=10**6)) < before / 2
     box.send(again=True)
     assert sum(frames(box).values()) == 500 * 300
+    assert_both_ends_equal(box)
+
+
+def test_an_entry_that_reaches_into_the_next_hour_stays(box: ClockedBox) -> None:
+    """Two minutes of one entry are of two hours by the true time: it is not given up for the first of them alone."""
+    minutes(box, 120)
+    set_clock(box, (TRUE // DAY + 1) * DAY + 2 * 3600 + 27 * 60 + 1)
+    box.keep()
+    box.machine.advance(DAY)
+    shed(box, for_s=0)
+    box.send()
+    assert len([key for key in box.rollups() if key[4] == 3600]) == 1
     assert_both_ends_equal(box)
 
 
