@@ -1,5 +1,6 @@
 """Detection: a frame in, boxes out. See DESIGN.md in this folder."""
 
+from agent.detection.classes import read_class_names
 from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector
 from agent.detection.folder import FolderResult, detect_folder
 from agent.detection.model import ModelInfo
@@ -15,4 +16,5 @@ __all__ = [
     "bundled_model_path",
     "detect_folder",
     "open_detector",
+    "read_class_names",
 ]

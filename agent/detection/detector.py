@@ -1,5 +1,7 @@
 """The room's door: what a detector is, and how one is opened."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -110,13 +112,20 @@ def _open_openvino(file: ModelFile, thresholds: Thresholds, threads: int) -> Det
 
 
 def _open_onnxruntime(file: ModelFile, thresholds: Thresholds, threads: int) -> Detector:
-    try:
+    with needing_onnxruntime():
         from agent.detection.onnxruntime_backend import OnnxRuntimeDetector  # noqa: PLC0415 - see above
+    return OnnxRuntimeDetector(file, thresholds, threads=threads)
+
+
+@contextmanager
+def needing_onnxruntime() -> Iterator[None]:
+    """Turn the absence of ONNX Runtime inside into one line. Raises FatalError."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise FatalError("backend onnxruntime is not installed; pip install 'hedgerow[onnxruntime]'") from None
-    return OnnxRuntimeDetector(file, thresholds, threads=threads)
 
 
 def _open_ultralytics(file: ModelFile, thresholds: Thresholds, threads: int) -> Detector:

@@ -24,7 +24,7 @@ from cloud_sync.sqlite import open_sqlite
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 
 DATABASE = "hedgerow.db"
 LOCK = "hedgerow.lock"

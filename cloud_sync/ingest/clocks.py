@@ -66,10 +66,7 @@ class Word:
     window_shift_s: int
 
     def speaks_of(self, at_ms: int) -> bool:
-        """Tell whether a moment, as it was told, is by the clock of that boot.
-
-        It may be by another one, in a record of what was lost; and a new disk counts its boots from 1 again.
-        """
+        """Tell whether a moment, as it was told, is by the clock of that boot: a record of losses tells several."""
         return self.from_ms - EARLIER_S * 1000 <= at_ms <= self.to_ms
 
 
@@ -81,7 +78,7 @@ class Clocks:
     tables: Tables
     known: dict[Key, Word] = field(default_factory=dict)  # before this batch
     heard: dict[Key, Word] = field(default_factory=dict)  # in this batch, where it is news
-    left: dict[Box, set[str]] = field(default_factory=dict)  # streams that a box was asked to leave: of one database
+    of_box: dict[Box, dict[str, int]] = field(default_factory=dict)  # by stream of a box: the number of its database
 
     def recall(self, boxes: Iterable[Box]) -> None:
         """Read what is known of these boxes, which are locked."""
@@ -110,12 +107,14 @@ class Clocks:
         return message
 
     def streams_of(self, box: Box, own: str) -> list[str]:
-        """Return the streams of one database: this one, and those that the box was asked to leave."""
-        if box not in self.left:
-            of_box = (stream.c.site == box.site, stream.c.device == box.device)
-            query = select(stream.c.id).where(*of_box, stream.c.remint.is_not(None))
-            self.left[box] = set(self.connection.execute(query).scalars())
-        return [own, *sorted(self.left[box] - {own})]
+        """Return the streams of one database of a box, this one first; those that it was asked to leave are of it."""
+        if box not in self.of_box:
+            query = select(stream.c.id, stream.c.database).where(
+                stream.c.site == box.site, stream.c.device == box.device
+            )
+            self.of_box[box] = {row.id: row.database for row in self.connection.execute(query)}
+        databases = self.of_box[box]
+        return [own, *sorted(one for one in databases if one != own and databases[one] == databases.get(own))]
 
     def write(self) -> list[tuple[str, str, int, int]]:
         """Store what was heard, and move what is stored; return where windows went: (site, device, first, last)."""

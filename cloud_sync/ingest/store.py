@@ -141,7 +141,8 @@ class _Work:
                 return
             if isinstance(message, ClockMessage):
                 self.clocks.hear(item.box, message)
-            self.gathered.add(item, self.clocks.corrected(item.box, message))
+            corrected = self.clocks.corrected(item.box, message)
+            self.gathered.add(item, corrected, database=known.database)
 
     def _hear_kept(self, box: Box, birth: BirthMessage) -> None:
         """Hear what the broker had kept: it makes no claim to a stream, and its box may be away."""
