@@ -89,6 +89,7 @@ class BoxStatus:
     outbox: Depth
     disk_free_bytes: int
     database_bytes: int
+    clock_unset: bool = False  # times are an estimate: the machine's clock was not set
     set_aside: SetAside | None = None  # the newest of what can never be sent
 
     def as_dict(self) -> dict[str, Any]:
