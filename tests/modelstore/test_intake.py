@@ -14,8 +14,9 @@ from agent.errors import FatalError
 from agent.modelstore import Agreement, Intake, ModelStore, add_model, open_model
 from agent.modelstore.agreement import paired_ious
 from agent.modelstore.frames import LEAST, frames_of_cameras, frames_of_folder
-from agent.modelstore.intake import good_enough
-from agent.types import Detections
+from agent.modelstore.intake import good_enough, probe
+from agent.types import Detections, Image
+from tests.pipeline.scripted import ScriptedDetector
 
 NOTHING = np.zeros((1, 300, 6))
 
@@ -84,12 +85,13 @@ def test_bad_files_are_refused_and_leave_nothing(store, tmp_path, name, content,
 
 
 def test_other_models_are_refused_and_leave_nothing(store, make_model, tmp_path):
-    """Another task, unknown outputs, no names, a missing file and an empty folder are told apart."""
+    """Another task, unknown outputs, no names, a nameless class in the probe, a missing file and an empty folder are told apart."""
     (tmp_path / "folder").mkdir()
     for given, says in (
         (make_model(NOTHING, metadata={"task": "segment"}, name="a"), "made for the task 'segment'"),
         (make_model(np.zeros((1, 7, 84)), name="b"), "allowed: .1, N, 6."),
         (make_model(NOTHING, metadata={"names": None}, name="c"), "does not name its classes"),
+        (make_model(np.tile([1, 1, 9, 9, 0.9, 7], (1, 300, 1)), name="d"), "names 2 classes but found class 7"),
         (tmp_path / "absent.onnx", "does not exist: give an ONNX file"),
         (tmp_path / "folder", "0 .xml files"),
     ):
@@ -97,6 +99,21 @@ def test_other_models_are_refused_and_leave_nothing(store, make_model, tmp_path)
             add(store, given)
         assert str(given) in str(caught.value)  # and not the draft
     assert store.names() == []
+
+
+def test_a_model_that_is_not_sure_of_itself_is_refused():
+    """The probe shows each picture twice: who finds other boxes the second time is not installed."""
+
+    class Fickle(ScriptedDetector):
+        looks = 0
+
+        def detect(self, image: Image) -> Detections:
+            self.looks += 1
+            found = super().detect(np.zeros_like(image))
+            return Detections(found.boxes + self.looks, found.scores, found.class_ids)
+
+    with pytest.raises(FatalError, match="finds different boxes in the same picture"):
+        probe(Fickle())
 
 
 @pytest.mark.slow
