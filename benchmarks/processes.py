@@ -9,8 +9,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def processes_of(pid: int) -> list[int]:
     """Return a process and its children, the children in ascending order."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [pid, *sorted({int(child) for task in tasks for child in (task / "children").read_text().split()})]
+    return [pid, *sorted({child for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task)})]
 
 
 def cpu_s(pid: int) -> float:
@@ -32,6 +31,13 @@ def total_cpu_s(pid: int) -> float:
 def total_pss_mb(pid: int) -> float:
     """Return the memory of a process and its children."""
     return sum(pss_mb(each) for each in processes_of(pid))
+
+
+def _children(task: Path) -> list[int]:
+    try:
+        return [int(child) for child in (task / "children").read_text().split()]
+    except FileNotFoundError:
+        return []  # the thread has ended since it was listed
 
 
 def _times(pid: int) -> list[int]:

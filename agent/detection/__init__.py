@@ -1,6 +1,7 @@
 """Detection: a frame in, boxes out. See DESIGN.md in this folder."""
 
-from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector
+from agent.detection.ahead import look_ahead
+from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector, open_detectors
 from agent.detection.folder import FolderResult, detect_folder
 from agent.detection.model import ModelInfo
 from agent.detection.tiles import TiledDetector, Tiling
@@ -14,5 +15,7 @@ __all__ = [
     "Tiling",
     "bundled_model_path",
     "detect_folder",
+    "look_ahead",
     "open_detector",
+    "open_detectors",
 ]

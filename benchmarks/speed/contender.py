@@ -2,8 +2,9 @@
 
     python -m benchmarks.speed.contender pipeline|runtime|ultralytics --video FILE --model FILE [--frames 150]
 
-``pipeline`` is the agent from the file to stored rollups; ``runtime`` is OpenVINO's inference loop alone, on the same
-model, with no frames and no boxes; ``ultralytics`` is ``predict`` with its defaults, streaming.
+``pipeline`` is the agent from the file to stored rollups, with several frames seen at a time, as ``hedgerow replay``
+does; ``runtime`` is OpenVINO's inference loop alone, on the same model, with no frames and no boxes; ``ultralytics`` is
+``predict`` with its defaults, streaming.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from pathlib import Path
 from agent.capture import replay
 from agent.clock import SystemClock
 from agent.config import CameraConfig
-from agent.detection import open_detector
+from agent.detection import look_ahead, open_detectors
 from agent.detection.telemetry import forbid_telemetry
 from agent.detection.toolchain import load_yolo  # without network; lends NMS where torchvision does not fit
 from agent.pipeline import CameraPipeline
@@ -42,10 +43,10 @@ def pipeline(video: Path, model: Path, count: int) -> Iterator[object]:
             writing = threading.Thread(target=writer.run, args=(stop, lambda: None))
             writing.start()
             try:
-                detector = open_detector(model, backend="openvino", min_score=0.1)
-                camera_pipeline = CameraPipeline.for_camera("bench", detector, confidence=0.25, fps=camera.fps)
-                for frame in islice(replay(camera, clock), count):
-                    recorder.observe(camera_pipeline.step(frame).observation)
+                detectors = open_detectors(model, backend="openvino", min_score=0.1)
+                camera_pipeline = CameraPipeline.for_camera("bench", detectors[0], confidence=0.25, fps=camera.fps)
+                for frame, seen in look_ahead(detectors, islice(replay(camera, clock), count)):
+                    recorder.observe(camera_pipeline.step(frame, seen).observation)
                     recorder.tick(frame.captured)
                     last = frame.captured
                     yield frame
