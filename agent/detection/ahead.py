@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
 from agent.detection.detector import Detector
@@ -32,7 +32,7 @@ def look_ahead(detectors: Sequence[Detector], frames: Iterable[Frame]) -> Genera
 
     with ThreadPoolExecutor(len(detectors), thread_name_prefix="detector") as pool:
         taken: deque[Frame] = deque()
-        looks = deque()
+        looks: deque[Future[Detections]] = deque()
         for frame in frames:
             taken.append(frame)
             looks.append(pool.submit(look, frame.image))
