@@ -3,11 +3,13 @@
 from agent.detection.ahead import look_ahead
 from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector, open_detectors
 from agent.detection.folder import FolderResult, detect_folder
+from agent.detection.later import BackendTrials
 from agent.detection.model import ModelInfo
 from agent.detection.tiles import TiledDetector, Tiling
 
 __all__ = [
     "Backend",
+    "BackendTrials",
     "Detector",
     "FolderResult",
     "ModelInfo",

@@ -81,7 +81,7 @@ def open_detector(
         max_detections: At most so many in a frame, the best.
         nms_iou: For models whose head needs NMS: boxes of one class that overlap more are one object; in (0, 1].
         threads: CPU threads; 0 leaves it to the runtime.
-        memory: Folder that remembers what "auto" measured; without it nothing is measured, and the usual winner runs.
+        memory: Folder that remembers what ``BackendTrials`` measured; where nothing is known, the usual winner runs.
 
     Raises:
         FatalError: The model or the runtime cannot be used; the message names the file and says why.

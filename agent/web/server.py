@@ -130,7 +130,7 @@ class PageServer:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the program, and wakes a box that nobody looks at less often than uvicorn's ten times a second."""
+    """Leaves signals to the program, and wakes up less often than uvicorn, which nobody may look at for days."""
 
     def __init__(self, config: uvicorn.Config, stop: threading.Event, beat: Callable[[], None]) -> None:
         super().__init__(config)
