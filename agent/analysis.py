@@ -136,7 +136,7 @@ class AnalysisLoop:
 
     def _analyse(self, served: _Served, frame: Frame) -> None:
         try:
-            step = served.feed.pipeline.step(frame)
+            step = served.feed.pipeline.step(frame, paced_s=self._turns.paced_s(frame.camera))
         except _FRAME_ERRORS as error:
             self._note_rejected(served, error)
             return

@@ -96,8 +96,9 @@ class Cameras:
         for gps, feed in self._feeds.items():
             supervisor.start(f"gps-{gps}", feed.run, hang_after_s=2 * feed.longest_silence_s)
         supervisor.start("analysis", self._analysis.run)
+        for camera in self._config.cameras:
+            self._recorder.watch(camera.name, self._clock.now(), interval_s=1 / camera.fps)
         for name, grabber in self._grabbers.items():
-            self._recorder.watch(name, self._clock.now())
             supervisor.start(f"camera-{name}", grabber.run, hang_after_s=2 * grabber.longest_silence_s)
 
     def stop(self, supervisor: Supervisor) -> None:

@@ -1,28 +1,29 @@
-"""What a valid configuration can still have wrong: the addresses and files that it points to."""
+"""What a valid configuration can still have wrong: the addresses, files and classes that it points to."""
 
 import ssl
 from pathlib import Path
 
+from agent.analytics import find_class_problems
 from agent.capture import create_source
 from agent.config import CameraConfig, Config, PlacesConfig, SyncConfig, read_secret
 from agent.errors import ConfigError, FatalError
-from agent.modelstore import ModelStore
+from agent.modelstore import class_names
 from agent.places import Places
 from cloud_sync.mqtt import BrokerSettings
 
 
 def find_problems(config: Config) -> list[str]:
-    """Look at all that a configuration points to; open no camera, model or connection.
+    """Look at all that a configuration points to; open no camera or connection, and run no model.
 
-    That a camera is not there now is no mistake: it may be away.
+    That a camera is not there now is no mistake: it may be away. What classes the weights (.pt) of a model know is not
+    looked at: to read them is to run what their maker put in.
 
     Returns:
         One line a problem, which names the key; none when all is well.
     """
     problems = [_of_camera(camera) for camera in config.cameras]
     problems += [
-        _of_model(config.model.path),
-        _of_installed(config),
+        *_of_model(config),
         _of_places(config.places),
         _of_secret("sync.password_file", config.sync.password_file),
         _of_certificates(config.sync),
@@ -39,24 +40,16 @@ def _of_camera(camera: CameraConfig) -> str | None:
     return None
 
 
-def _of_model(path: Path | None) -> str | None:
-    if path is None:
-        return None
+def _of_model(config: Config) -> list[str]:
+    """Return what is wrong with the model, or else what in the cameras does not fit it."""
     try:
-        with path.open("rb"):
-            return None
-    except OSError as error:
-        return f"model.path: cannot read {path}: {error.strerror}"
-
-
-def _of_installed(config: Config) -> str | None:
-    if config.model.name is None:
-        return None
-    try:
-        ModelStore(config.storage.data_dir).read(config.model.name)
+        names = class_names(config)
     except FatalError as error:
-        return f"model.name: {error}"
-    return None
+        key = next((key for key in ("name", "path") if getattr(config.model, key)), "backend")
+        return [f"model.{key}: {error}"]
+    if names is None:
+        return []
+    return [problem for camera in config.cameras for problem in find_class_problems(camera, names)]
 
 
 def _of_places(places: PlacesConfig) -> str | None:

@@ -55,6 +55,7 @@ class CameraPipeline:
         self._row = row
         self._finder = finder
         self._sight = sight
+        self._session: int | None = None
         self._held: Detections | None = None  # of the tracks of the last frame: what a still frame shows
 
     @classmethod
@@ -91,14 +92,15 @@ class CameraPipeline:
         presence = Presence(camera, detector.info.class_names, max_gap_s=longest_step_s(fps))
         return cls(camera, detector, tracker, presence, analyses=analyses, row=row, finder=finder, sight=sight)
 
-    def step(self, frame: Frame, seen: Detections | None = None) -> Step:
+    def step(self, frame: Frame, seen: Detections | None = None, *, paced_s: float = 0.0) -> Step:
         """Analyse the next frame. In a still one, what was tracked last is taken to be where it was.
 
         A camera that cannot see has nothing to analyse: that frame says how long it was blind, and no more.
 
         Args:
-            frame: Of this camera, later than the one before it.
+            frame: In order.
             seen: What the detector sees in it, where it has looked already.
+            paced_s: How far apart this camera's frames are now because the detector has no more time for it; 0: it has.
 
         Raises:
             ValueError: The frame is of another camera, is no picture, or the detector gave impossible values.
@@ -106,13 +108,14 @@ class CameraPipeline:
         """
         if frame.camera != self.camera:
             raise ValueError(f"frame of camera {frame.camera!r} came to the pipeline of {self.camera!r}")
-        sighting = self._sight.look(frame) if self._sight is not None else Sighting()
+        self._notice_session(frame)
+        sighting = self._sight.look(frame, paced_s=paced_s) if self._sight is not None else Sighting()
         if not sighting.sees:
             return self._blind(frame, sighting)
         held, self._held = self._held if frame.still else None, None
         detections = held if held is not None else seen if seen is not None else self._detector.detect(frame.image)
         tracks = self._tracker.update(detections, frame.captured)
-        presence = self._presence.observe(tracks, frame.captured)
+        presence = self._presence.observe(tracks, frame.captured, paced_s=paced_s)
         if not sighting.observes:
             presence = replace(presence, observed_ns=0)
         measures = sighting.measures if held is None else (*sighting.measures, _STILL)
@@ -123,6 +126,12 @@ class CameraPipeline:
         step = Step(frame, detections, tracks, self._with_place(_with_findings(presence, found)))
         self._held = Detections(tracks.boxes, tracks.scores, tracks.class_ids)
         return step
+
+    def _notice_session(self, frame: Frame) -> None:
+        """Leave a gap where the camera was away, however short: a slow one is missed for long before it shows."""
+        if frame.session != self._session:
+            self._presence.lose_sight()
+        self._session = frame.session
 
     def _blind(self, frame: Frame, sighting: Sighting) -> Step:
         """Say nothing of what is there. To tracker and analyses it is as if no frame had come."""

@@ -130,6 +130,11 @@ class Turns:
         claim = self._claims[camera]
         return claim.share.fps if claim.granted_fps is None else min(claim.share.fps, claim.granted_fps)
 
+    def paced_s(self, camera: str) -> float:
+        """Return how far apart a camera's turns are because time is short; 0 where it gets all that it wants."""
+        granted_fps = self._claims[camera].granted_fps
+        return 0.0 if granted_fps is None else 1 / granted_fps
+
     def cost_s(self, camera: str) -> float | None:
         """Return what a picture of this camera costs lately; None before the first."""
         return self._claims[camera].cost_s

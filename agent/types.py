@@ -43,7 +43,8 @@ class Frame:
     ``index`` counts the frames that the source delivered since it was opened, from 0, dropped ones included.
     ``captured`` is when the picture was taken, as well as the source can tell. ``small`` is its small luma where the
     source made one. A ``still`` frame shows what the frame before it showed, as far as the motion gate can tell: its
-    ``image`` is that of the last frame that was not still, and need not be looked at again.
+    ``image`` is that of the last frame that was not still, and need not be looked at again. ``session`` numbers the
+    openings of the source: between two of them nobody watched.
     """
 
     camera: str
@@ -52,6 +53,7 @@ class Frame:
     image: Image
     small: Small | None = None
     still: bool = False
+    session: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

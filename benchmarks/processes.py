@@ -19,8 +19,12 @@ def cpu_s(pid: int) -> float:
 
 def pss_mb(pid: int) -> float:
     """Return the memory of one process; a page that several share counts in parts (PSS)."""
-    found = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
-    return int(found[1]) / 1024 if found else 0.0
+    return _rollup_mb(pid, "Pss")
+
+
+def own_mb(pid: int) -> float:
+    """Return the memory that one process asked for: neither files nor what others that come and go share with it."""
+    return _rollup_mb(pid, "Anonymous")
 
 
 def total_cpu_s(pid: int) -> float:
@@ -28,9 +32,9 @@ def total_cpu_s(pid: int) -> float:
     return sum(sum(_times(each)) for each in processes_of(pid)) / TICKS
 
 
-def total_pss_mb(pid: int) -> float:
-    """Return the memory of a process and its children."""
-    return sum(pss_mb(each) for each in processes_of(pid))
+def _rollup_mb(pid: int, key: str) -> float:
+    found = re.search(rf"^{key}:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _children(task: Path) -> list[int]:

@@ -1,5 +1,6 @@
 """Sets of whole numbers as ranges, both ends included."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 
@@ -12,3 +13,15 @@ def merge(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             merged.append((first, last))
     return merged
+
+
+def add(ranges: list[tuple[int, int]], first: int, last: int) -> None:
+    """Add the numbers ``first`` to ``last`` to merged ranges, in place; at once where they come in order."""
+    if not ranges or first > ranges[-1][1] + 1:
+        ranges.append((first, last))
+    elif first == ranges[-1][1] + 1:
+        ranges[-1] = (ranges[-1][0], last)
+    else:
+        begin = bisect_left(ranges, first - 1, key=lambda one: one[1])
+        end = bisect_right(ranges, last + 1, key=lambda one: one[0])
+        ranges[begin:end] = merge([*ranges[begin:end], (first, last)])

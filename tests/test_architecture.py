@@ -51,7 +51,7 @@ ALLOWED = {
     "journal": set(),
     "broker": set(),
     "report": {"detection", "machine"},
-    "check": {"capture", "detection", "modelstore", "places", "store"},
+    "check": {"analytics", "capture", "detection", "modelstore", "places", "store"},
 }
 WIRES = {"app", "cameras", "demo", "cli"}
 CLOCKS = {"agent/clock.py", "agent/journal.py"}

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.analytics.gaps import Gaps
 from agent.types import ANY, ClassCount, Instant, Observation, Tracks
 
 _NS_PER_S = 1e9
@@ -19,29 +20,29 @@ class Presence:
         Args:
             camera: Name for the observations.
             class_names: By class index.
-            max_gap_s: Frames further apart than this leave a gap that nobody watched; at least the frame interval.
+            max_gap_s: Frames further apart than this leave a gap that nobody watched, unless the camera is always so
+                slow (``Gaps``); at least the frame interval.
 
         Raises:
             ValueError: ``max_gap_s`` is not positive.
         """
-        if not max_gap_s > 0:
-            raise ValueError(f"max_gap_s: found {max_gap_s}; allowed: more than 0")
         self._camera = camera
         self._class_names = tuple(class_names)
-        self._max_gap_ns = round(max_gap_s * _NS_PER_S)
+        self._gaps = Gaps(max_gap_s)
         self._last_at: Instant | None = None
 
     def lose_sight(self) -> None:
         """Leave a gap: what passes until the next frame was not watched."""
         self._last_at = None
 
-    def observe(self, tracks: Tracks, at: Instant) -> Observation:
+    def observe(self, tracks: Tracks, at: Instant, *, paced_s: float = 0.0) -> Observation:
         """Count the tracks of the next frame.
 
         Args:
             tracks: Confirmed and seen in it.
             at: When it was taken. By monotonic time; the first frame, one after a gap, of another boot or of an earlier
                 time stands for no time watched.
+            paced_s: How far apart frames are now because the detector has no more time for this camera; 0: it has.
 
         Returns:
             The row (``ANY``, ``ANY``), and a row of each class that is present, by class index.
@@ -54,15 +55,17 @@ class Presence:
             raise ValueError(f"class index: found {present.tolist()}; allowed: 0 to {len(self._class_names) - 1}")
         everything = _count(ANY, tracks, np.ones(len(tracks), np.bool_))
         by_class = (_count(self._class_names[index], tracks, tracks.class_ids == index) for index in present)
-        observed_ns, self._last_at = self._observed_ns(at), at
+        observed_ns, self._last_at = self._observed_ns(at, paced_s), at
         return Observation(self._camera, at, observed_ns, (everything, *by_class))
 
-    def _observed_ns(self, at: Instant) -> int:
+    def _observed_ns(self, at: Instant, paced_s: float) -> int:
         last = self._last_at
         if last is None or last.boot != at.boot:
             return 0
         passed_ns = at.monotonic_ns - last.monotonic_ns
-        return passed_ns if 0 <= passed_ns <= self._max_gap_ns else 0
+        if passed_ns < 0 or self._gaps.is_gap(passed_ns / _NS_PER_S, paced_s=paced_s):
+            return 0
+        return passed_ns
 
 
 def _count(class_name: str, tracks: Tracks, chosen: NDArray[np.bool_]) -> ClassCount:

@@ -107,6 +107,7 @@ class Grabber:
         self._late = 0
         self._max_age_ns = round(camera.max_age_s * 1e9)
         self._failures = 0  # in a row
+        self._session = 0
         self._was_live = False
         self._live_since: Instant | None = None
 
@@ -141,6 +142,7 @@ class Grabber:
             with self._lock:
                 self._source = source
             self._live_since = self._looked_at = None
+            self._session += 1
             if self._gate is not None:
                 self._gate.reset()
             try:
@@ -195,7 +197,7 @@ class Grabber:
         self._wait((captured.monotonic_ns - self._clock.now().monotonic_ns) / 1e9, stop)
         if stop.is_set():
             return
-        self._slot.put(Frame(self._camera.name, picture.index, captured, image, small, still))
+        self._slot.put(Frame(self._camera.name, picture.index, captured, image, small, still, self._session))
         self._count(image, still=still, captured=captured)
         if self._live_since is None:
             self._live_since = self._clock.now()

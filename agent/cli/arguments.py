@@ -101,6 +101,11 @@ def megabytes(text: str) -> int:
     return int(_number(text, int, 1, 4095))
 
 
+def kibibytes(text: str) -> int:
+    """Read the size of an MQTT packet, above what a box sends and below what the protocol can express; return bytes."""
+    return 1024 * int(_number(text, int, 256, 262_143))
+
+
 def moment(text: str) -> int:
     """Read a time of UTC, or how long ago it was; return milliseconds since 1970."""
     ago = re.fullmatch(r"(\d{1,6})([dh])", text)

@@ -32,7 +32,14 @@ def add_commands(command: Any) -> None:
     )
     demo.add_argument("--seconds", type=positive, metavar="N", help="stop by itself after N seconds")
 
-    check = command("check", _check, "check a configuration file, and name everything that is wrong with it")
+    check = command(
+        "check",
+        _check,
+        "check a configuration file, and name everything that is wrong with it",
+        epilog="Files and certificates are read, and the classes of zones, lines and measures compared with those that "
+        "the model names; no camera or connection is opened, and no model runs. Weights (.pt) are not read: `hedgerow "
+        "models add` exports them to a model that is.",
+    )
     check.add_argument("file", type=Path, metavar="FILE", help="docs/hedgerow.example.toml shows every key")
     check.add_argument("--json", action="store_true", help="print the configuration as the agent understands it")
 

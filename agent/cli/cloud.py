@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
-from agent.cli.arguments import broker_options, broker_settings, count, database_options, moment, seconds
+from agent.cli.arguments import broker_options, broker_settings, count, database_options, kibibytes, moment, seconds
 from agent.cli.signals import stop_on_signals
 from agent.clock import SystemClock
 from cloud_sync.errors import SyncFatalError
@@ -70,6 +70,14 @@ def add_commands(command: Any) -> None:
         help="how long the broker keeps what comes while this worker is away; 0: not at all, boxes send it again "
         f"(default: {SESSION_EXPIRY_S} with --client-id, else 0)",
     )
+    ingest.add_argument(
+        "--max-packet",
+        type=kibibytes,
+        default=1024 * 1024,
+        metavar="KIB",
+        help="the broker keeps a larger packet from this worker, as MQTT 5 has it; boxes send 128 KiB at most "
+        "(default 1024)",
+    )
     ingest.add_argument("--site", metavar="SITE", help="only the boxes of this site (default: all)")
     broker_options(ingest)
 
@@ -108,6 +116,7 @@ def _ingest(options: argparse.Namespace) -> int:
         session_expiry_s=expiry_s,
         database_password_file=options.database_password_file,
         site=options.site,
+        max_packet_bytes=options.max_packet,
     )
     run_ingest(settings, stop_on_signals(), utc_ms=SystemClock().utc_ms)
     return 0

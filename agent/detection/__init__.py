@@ -1,6 +1,7 @@
 """Detection: a frame in, boxes out. See DESIGN.md in this folder."""
 
 from agent.detection.ahead import look_ahead
+from agent.detection.classes import read_class_names
 from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector, open_detectors
 from agent.detection.folder import FolderResult, detect_folder
 from agent.detection.later import BackendTrials
@@ -20,4 +21,5 @@ __all__ = [
     "look_ahead",
     "open_detector",
     "open_detectors",
+    "read_class_names",
 ]

@@ -1,6 +1,8 @@
 """The room's door: what a detector is, and how one is opened."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -141,14 +143,21 @@ def _open_openvino(file: ModelFile, thresholds: Thresholds, threads: int, count:
 
 
 def _open_onnxruntime(file: ModelFile, thresholds: Thresholds, threads: int, count: int) -> list[Detector]:
-    try:
+    with needing_onnxruntime():
         from agent.detection.onnxruntime_backend import OnnxRuntimeDetector  # noqa: PLC0415 - see above
+    first = OnnxRuntimeDetector(file, thresholds, threads=threads, count=count)
+    return [first, *(first.another() for _ in range(count - 1))]
+
+
+@contextmanager
+def needing_onnxruntime() -> Iterator[None]:
+    """Turn the absence of ONNX Runtime inside into one line. Raises FatalError."""
+    try:
+        yield
     except ModuleNotFoundError as error:
         if error.name != "onnxruntime":
             raise
         raise FatalError("backend onnxruntime is not installed; pip install 'hedgerow[onnxruntime]'") from None
-    first = OnnxRuntimeDetector(file, thresholds, threads=threads, count=count)
-    return [first, *(first.another() for _ in range(count - 1))]
 
 
 def _open_ultralytics(file: ModelFile, thresholds: Thresholds, threads: int, _count: int) -> list[Detector]:

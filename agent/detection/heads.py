@@ -69,7 +69,9 @@ def _end2end(rows: NDArray[np.float32], thresholds: Thresholds) -> Detections:
     """Select from (N, 6) rows of x1, y1, x2, y2, score, class; rows without a detection score 0."""
     rows = rows[rows[:, 4] > thresholds.min_score]
     rows = rows[np.argsort(-rows[:, 4], kind="stable")[: thresholds.max_detections]]
-    return Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64))
+    with np.errstate(invalid="ignore"):  # a class that is no number becomes one without a name, which is refused
+        class_ids = rows[:, 5].astype(np.int64)
+    return Detections(rows[:, :4], rows[:, 4], class_ids)
 
 
 def _raw(columns: NDArray[np.float32], thresholds: Thresholds) -> Detections:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from agent.detection.model_file import ModelFile
 from agent.errors import FatalError
+from agent.types import ANY
 
 Head = Literal["end2end", "raw"]
 """end2end: rows of (x1, y1, x2, y2, score, class), NMS-free. raw: columns of (cx, cy, w, h, score per class)."""
@@ -17,6 +18,8 @@ Shape = Sequence[int | None]
 
 _DEFAULT_SIZE = (640, 640)
 _DEFAULT_STRIDE = 32
+_LONGEST_SIDE = 4096  # pixels; beyond it a slip, or a file that is to take all memory
+_LONGEST_NAME = 256  # characters; the wire and the databases take no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,10 @@ def input_size(path: Path, inputs: Sequence[Shape], metadata: Metadata) -> tuple
     if len(shape) != 4 or shape[0] not in {1, None} or shape[1] not in {3, None}:
         found = ", ".join(_shape_text(shape) for shape in inputs)
         raise FatalError(f"model {path} takes {found}; allowed: one input of shape (1, 3, height, width)")
-    return shape[2] or metadata.size[0], shape[3] or metadata.size[1]
+    height, width = shape[2] or metadata.size[0], shape[3] or metadata.size[1]
+    if max(height, width) > _LONGEST_SIDE:
+        raise FatalError(f"model {path} takes {width}x{height} pixels; allowed: up to {_LONGEST_SIDE} a side")
+    return height, width
 
 
 def describe(
@@ -137,6 +143,12 @@ def _class_names(path: Path, text: str | None) -> tuple[str, ...]:
         raise FatalError(f"model {path}: metadata 'names' is {text[:80]!r}; expected a dict from 0, 1, ... to names")
     if not all(isinstance(name, str) and name for name in names.values()):
         raise FatalError(f"model {path}: metadata 'names' is {text[:80]!r}; expected a name for each class")
+    for name in names.values():
+        if name == ANY or len(name) > _LONGEST_NAME or not name.isprintable():
+            raise FatalError(
+                f"model {path}: metadata 'names' has {name[:80]!r}; allowed: up to {_LONGEST_NAME} printable "
+                f"characters, and not {ANY!r}, which stands for all classes"
+            )
     return tuple(names[index] for index in range(len(names)))
 
 

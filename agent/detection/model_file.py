@@ -1,6 +1,7 @@
 """A model on disk: told by its name, read once and hashed."""
 
 import hashlib
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ Kind = Literal["onnx", "openvino", "ultralytics"]
 """onnx: a file. openvino: a folder with an .xml and a .bin, or the .xml. ultralytics: weights, a .pt file."""
 
 KIND_NAMES: dict[Kind, str] = {"onnx": "ONNX model", "openvino": "OpenVINO model", "ultralytics": "ultralytics model"}
+
+_UNPACKED_BYTES = 16_000_000  # small files may be packed well
 
 DESCRIPTION = "metadata.yaml"
 """What ultralytics writes beside the OpenVINO model that it exports."""
@@ -49,8 +52,26 @@ def read_model_file(path: Path) -> ModelFile:
     data = _read(path)
     digest = hashlib.sha256(data).hexdigest()
     if path.suffix.lower() == ".pt":
+        _refuse_bomb(path, len(data))
         return ModelFile(path, "ultralytics", digest)
     return ModelFile(path, "onnx", digest, data)
+
+
+def _refuse_bomb(path: Path, size_bytes: int) -> None:
+    """Refuse an archive that unpacks to far more than it is: torch packs without compression, and reads all of it.
+
+    Raises:
+        FatalError: It does.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked_bytes = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError):
+        return  # old weights are no archive; what is none at all, ultralytics tells
+    if unpacked_bytes > 2 * size_bytes + _UNPACKED_BYTES:
+        raise FatalError(
+            f"model {path} unpacks from {size_bytes / 1e6:.0f} to {unpacked_bytes / 1e6:.0f} MB, as no weights do"
+        )
 
 
 @contextmanager

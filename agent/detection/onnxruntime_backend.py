@@ -88,6 +88,17 @@ class OnnxRuntimeDetector:
         self._session = None
 
 
+def read_names(file: ModelFile) -> tuple[str, ...]:
+    """Return the names of a model's classes, without running it.
+
+    Raises:
+        FatalError: ONNX Runtime cannot load it, or it does not name its classes.
+    """
+    with loading(file, BACKEND, _ERRORS):
+        entries = _open_session(file, 1, {}).get_modelmeta().custom_metadata_map
+        return read_metadata(file.path, entries).class_names
+
+
 def _load(file: ModelFile, threads: int) -> tuple[Any, Metadata, tuple[int, int]]:
     """Open a session, and once more where the file leaves lengths open: they are faster fixed."""
     session = _open_session(file, threads, {})

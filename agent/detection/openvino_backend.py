@@ -68,6 +68,17 @@ class OpenVinoDetector:
         self._request = None
 
 
+def read_names(file: ModelFile) -> tuple[str, ...]:
+    """Return the names of a model's classes, without compiling it.
+
+    Raises:
+        FatalError: OpenVINO cannot read it, or it is no detection model that names its classes.
+    """
+    with loading(file, BACKEND, (RuntimeError,)):
+        _, metadata, _ = load_model(file)
+        return metadata.class_names
+
+
 def load_model(file: ModelFile) -> tuple[ov.Model, Metadata, tuple[int, int]]:
     """Read a model, and fix a size that it leaves open.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from agent.config import Config, ModelConfig
-from agent.detection import Detector, bundled_model_path, open_detector
+from agent.detection import Detector, bundled_model_path, open_detector, read_class_names
 from agent.detection.shaped import Shaped, ShapedDetector
 from agent.modelstore.store import ModelStore
 
@@ -24,6 +24,17 @@ def open_model(config: ModelConfig, data_dir: Path, *, min_score: float) -> Dete
     manifest = store.verify(config.name)
     shapes = [Shaped(store.folder / config.name / each.file, each.height, each.width) for each in manifest.variants]
     return ShapedDetector(shapes, open_one, name=manifest.name, sha256=manifest.sha256)
+
+
+def class_names(config: Config) -> tuple[str, ...] | None:
+    """Return the names of the classes of a configuration's model, without running it; None for weights (.pt).
+
+    Raises:
+        FatalError: The model is missing or damaged, or does not name its classes.
+    """
+    if config.model.name is not None:
+        return ModelStore(config.storage.data_dir).read(config.model.name).classes
+    return read_class_names(config.model.path, backend=config.model.backend)
 
 
 def model_files(config: ModelConfig, data_dir: Path) -> list[Path]:

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from agent.places import Unplaced
 from agent.status import HourCount, HourMeasure
@@ -45,7 +46,7 @@ def counts_since(connection: Connection, since_s: int, unfinished: Iterable[Roll
             func.max(c.occupancy_max),
         )
         .where(c.window_start_s >= since_s)
-        .group_by(c.camera, c.zone, c.class_name)
+        .group_by(_by_no_key(c.camera), c.zone, c.class_name)
     )
     sums = {tuple(row[:3]): tuple(row[3:]) for row in connection.execute(query)}
     for part in unfinished:
@@ -75,8 +76,15 @@ def measures_since(connection: Connection, since_s: int) -> list[HourMeasure]:
     c = measure_table.c
     total, readings = func.sum(c.total), func.sum(c.readings)
     key = (c.camera, c.zone, c.class_name, c.name)
-    query = select(*key, readings, total, total / readings).where(c.window_start_s >= since_s).group_by(*key)
-    return [HourMeasure(*row) for row in connection.execute(query.order_by(*key))]
+    query = select(*key, readings, total, total / readings).where(c.window_start_s >= since_s)
+    return [
+        HourMeasure(*row) for row in connection.execute(query.group_by(_by_no_key(c.camera), *key[1:]).order_by(*key))
+    ]
+
+
+def _by_no_key(camera: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a camera as no index has it: SQLite would group along the primary key, and read all of the history."""
+    return camera.concat("")
 
 
 def daily_sums(
@@ -111,6 +119,27 @@ def newest_window_s(connection: Connection) -> int | None:
     """Return when the newest stored window began, UTC seconds; None where there is none."""
     newest: int | None = connection.execute(select(func.max(rollup_table.c.window_start_s))).scalar()
     return newest
+
+
+def window_span_s(connection: Connection) -> tuple[int, int] | None:
+    """Return when the oldest and the newest stored window began, UTC seconds; None where there is none."""
+    start = rollup_table.c.window_start_s
+    first, last = (  # a query each: of both at once, SQLite reads the whole index
+        connection.execute(select(end(start))).scalar() for end in (func.min, func.max)
+    )
+    return None if first is None or last is None else (first, last)
+
+
+def last_events(connection: Connection, kind: str) -> Sequence[Row[Any]]:
+    """Return the newest event of a kind from each camera that has one, by camera; however many there are of it."""
+    c = event_table.c
+    first = select(func.min(c.camera).label("camera")).where(c.kind == kind)
+    names = first.cte("names", recursive=True)
+    following = select(func.min(c.camera)).where(c.kind == kind, c.camera > names.c.camera).scalar_subquery()
+    names = names.union_all(select(following).where(names.c.camera.is_not(None)))
+    last = select(func.max(c.id)).where(c.kind == kind, c.camera == names.c.camera).scalar_subquery()
+    newest = select(last).select_from(names)
+    return connection.execute(select(event_table).where(c.id.in_(newest)).order_by(c.camera)).all()
 
 
 def last_event(connection: Connection, kind: str, camera: str) -> str | None:

@@ -77,10 +77,10 @@ class Recorder:
         self.dropped = 0
         self.rejected = 0
 
-    def watch(self, camera: str, since: Instant) -> None:
-        """Have windows written for this camera from now on, also when it shows nothing."""
+    def watch(self, camera: str, since: Instant, *, interval_s: float = 0.0) -> None:
+        """Have windows written for this camera from now on, also when it shows nothing; see ``RollupWindows``."""
         with self._lock:
-            self._windows.watch(camera, since)
+            self._windows.watch(camera, since, interval_s=interval_s)
 
     def observe(self, observation: Observation) -> None:
         """Add one analysed frame."""

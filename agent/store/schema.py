@@ -80,4 +80,5 @@ event = Table(
     Column("boot", Integer, nullable=False),
     Column("data", String, nullable=False),  # JSON object
     Index("event_by_time", "utc_ns"),
+    Index("event_by_camera", "kind", "camera"),
 )

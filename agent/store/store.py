@@ -24,7 +24,7 @@ from cloud_sync.sqlite import open_sqlite
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 
 DATABASE = "hedgerow.db"
 LOCK = "hedgerow.lock"

@@ -1,17 +1,16 @@
 """What a box has stored, told from its files alone, agent or no agent: the work behind ``hedgerow status``."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DatabaseError
 
 from agent.clock import SystemClock
 from agent.errors import FatalError
-from agent.store.history import counts_since, measures_since
-from agent.store.schema import event as event_table
-from agent.store.schema import rollup as rollup_table
+from agent.store.history import counts_since, last_events, measures_since, window_span_s
 from agent.store.store import DATABASE, is_running
 from cloud_sync.outbox import DAY_MS, ChannelDepth, Depth, read_depth, read_quarantine, read_usage
 from cloud_sync.outbox.schema import stream
@@ -26,7 +25,8 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
     Returns:
         Plain values for JSON: ``running``, ``stream``, ``cameras`` (last known state each), ``last_hour`` (counts by
         camera, zone and class), ``last_hour_measures``, ``outbox`` (entries, bytes, oldest_s, the same by channel,
-        quarantined, and the newest of those), ``rollups`` and ``database_bytes``.
+        quarantined, and the newest of those), ``history`` (when its oldest and newest windows began) and
+        ``database_bytes``. The time it takes does not grow with the history.
 
     Raises:
         FatalError: There is no database, or it cannot be read.
@@ -76,16 +76,19 @@ def _read(engine: Engine) -> dict[str, Any]:
             ],
             "outbox": _outbox(connection, now_s),
             "link_today": _link_today(connection, now_s),
-            "rollups": connection.execute(select(func.count()).select_from(rollup_table)).scalar_one(),
+            "history": _history(connection),
         }
 
 
 def _cameras(connection: Connection) -> list[dict[str, Any]]:
-    latest = (
-        select(func.max(event_table.c.id)).where(event_table.c.kind == "camera-state").group_by(event_table.c.camera)
-    )
-    rows = connection.execute(select(event_table).where(event_table.c.id.in_(latest)).order_by(event_table.c.camera))
+    rows = last_events(connection, "camera-state")
     return [{"camera": row.camera, "since_ms": row.utc_ns // 1_000_000, **json.loads(row.data)} for row in rows]
+
+
+def _history(connection: Connection) -> dict[str, int] | None:
+    """Return when the oldest and the newest window began. How many there are is not counted here: that is a scan."""
+    span = window_span_s(connection)
+    return None if span is None else {"since_s": span[0], "until_s": span[1]}
 
 
 def _outbox(connection: Connection, now_s: int) -> dict[str, Any]:
@@ -128,7 +131,7 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
     waiting, today = status["outbox"], status["link_today"]
     lines = [
         f"agent      {'running' if status['running'] else 'not running'}",
-        f"database   {status['database_bytes'] / 1e6:.1f} MB, {status['rollups']} rollups",
+        f"database   {status['database_bytes'] / 1e6:.1f} MB, {_history_words(status['history'])}",
         f"outbox     {waiting['entries']} entries waiting"
         + (f", the oldest for {waiting['oldest_s']} s" if waiting["entries"] else "")
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
@@ -144,6 +147,12 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
     lines += [_count_line(count) for count in status["last_hour"]]
     lines += [_measure_line(measure) for measure in status["last_hour_measures"]]
     return lines
+
+
+def _history_words(history: dict[str, int] | None) -> str:
+    if history is None:
+        return "no history yet"
+    return f"history since {datetime.fromtimestamp(history['since_s'], UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _channel_line(channel: str, waiting: dict[str, Any]) -> str:

@@ -96,15 +96,23 @@ class RollupWindows:
             raise ValueError(f"grace_s: found {grace_s}; allowed: 0 or more")
         self._window_ns = window_s * _NS_PER_S
         self._grace_ns = round(grace_s * _NS_PER_S)
+        self._interval_ns: dict[str, int] = {}  # by camera: how far apart its frames are
         self._open: dict[tuple[int, str], _Part] = {}  # by start in UTC nanoseconds, and camera
         self._remainder_ns: dict[str, int] = {}  # by camera: watched, but less than a millisecond
         self._watched: dict[str, Instant] = {}  # by camera: up to when its windows are there
 
-    def watch(self, camera: str, since: Instant) -> None:
+    def watch(self, camera: str, since: Instant, *, interval_s: float = 0.0) -> None:
         """Have a window of this camera for each one that passes from now on, though the camera may deliver nothing.
 
         So that "observed for 0 seconds" says that the camera was blind; the box being off leaves no window.
+
+        Args:
+            camera: By name.
+            since: When its windows begin.
+            interval_s: How far apart its frames are. The one after a window's end stands for time in it, too: the
+                window waits for it, and is given out whole.
         """
+        self._interval_ns[camera] = min(round(interval_s * _NS_PER_S), self._window_ns)
         self._watched[camera] = since
         self._part(camera, since.utc_ns, since)
 
@@ -128,15 +136,16 @@ class RollupWindows:
     def close(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out the windows that ended, or that the wall clock has left behind by stepping back."""
         self._watch_until(now)
-        return self._give_out([key for key in self._open if self._is_over(key[0], now)])
+        return self._give_out([key for key in self._open if self._is_over(*key, now)])
 
     def flush(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out all windows, finished or not; for the end of the program."""
         self._watch_until(now)
         return self._give_out(list(self._open))
 
-    def _is_over(self, start_ns: int, now: Instant) -> bool:
-        ended = start_ns + self._window_ns + self._grace_ns <= now.utc_ns
+    def _is_over(self, start_ns: int, camera: str, now: Instant) -> bool:
+        waits_ns = self._grace_ns + self._interval_ns.get(camera, 0)
+        ended = start_ns + self._window_ns + waits_ns <= now.utc_ns
         return ended or start_ns > now.utc_ns
 
     def _watch_until(self, now: Instant) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.figures import Figure, machine, table
-from benchmarks.speed import starting, throughput, watching
+from benchmarks.speed import lasting, starting, throughput, watching
 from benchmarks.speed.contender import WARM_UP
 from benchmarks.speed.media import add_models, make_recording
 
@@ -44,7 +44,7 @@ def measurements(options: argparse.Namespace, folder: Path) -> dict[str, Callabl
         "ultralytics": lambda: throughput.beside_ultralytics(video(), models(), **frames),
         "still": lambda: watching.still_scenes(folder, **rounds),
         "memory": lambda: watching.memory(folder, **rounds),
-        "growth": lambda: watching.growth(folder, minutes=options.minutes, say=say),
+        "growth": lambda: lasting.growth(folder, minutes=options.minutes, say=say),
         "start": lambda: starting.first_detection(folder, video(), **rounds),
         "cameras": lambda: watching.scaling(folder, **rounds),
     }

@@ -1,45 +1,29 @@
-"""What watching costs: processor on a still scene, memory by number of cameras and over time, and cost a camera."""
+"""What watching costs: processor on a still scene, memory by number of cameras, and cost a camera."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 
-from benchmarks.capture_cost import Case, cameras_of, measure, still_scene
+from benchmarks.capture_cost import Case, measure, still_scene
 from benchmarks.daemon import daemon, frames
 from benchmarks.figures import Figure
-from benchmarks.processes import total_cpu_s, total_pss_mb
-from tests.capture.cameras import RtspServer
+from benchmarks.processes import total_cpu_s
+from benchmarks.speed.cameras import serving
 from tests.waiting import free_ports
 
 SETTLE_S = 12.0  # the start, and the first look that the gate lets through
 STRETCH_S = 10.0
 CAMERAS = (1, 4, 8, 16)
-_SAMPLE_S = 2.0
-_MOST_GROWTH = 5.0  # per cent, which is what single samples differ by
 _MAIN = "1080p25 at 5 fps, still, no sub-stream"
 _SUB = "1080p25 at 5 fps, still, sub-stream 640x480"
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[RtspServer]:
-    published = folder / "published"
-    published.mkdir(exist_ok=True)
-    server = RtspServer(published, *free_ports(2))
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
 
 
 def still_scenes(folder: Path, *, rounds: int, say: Callable[[str], None]) -> list[Figure]:
     """Measure the processor for one 1080p camera whose scene is still, with a sub-stream and without, in turn."""
     found: dict[str, list[float]] = {_SUB: [], _MAIN: []}
-    with _server(folder) as server:
+    with serving(folder) as server:
         small = server.url(still_scene(server.folder, 640, 480))
         cases = (Case(_SUB, 1, 1920, 1080, f'substream = "{small}"'), Case(_MAIN, 1, 1920, 1080))
         for number in range(rounds):
@@ -57,7 +41,7 @@ def memory(folder: Path, *, rounds: int, say: Callable[[str], None]) -> list[Fig
     """Measure the memory with 1 and 8 cameras, in turn; agent and decoder together (PSS)."""
     required = {1: 230.0, 8: 450.0}
     found: dict[int, list[float]] = {cameras: [] for cameras in required}
-    with _server(folder) as server:
+    with serving(folder) as server:
         for number in range(rounds):
             for cameras in required:
                 case = Case(f"memory {cameras}", cameras, 640, 480)
@@ -70,24 +54,6 @@ def memory(folder: Path, *, rounds: int, say: Callable[[str], None]) -> list[Fig
         )
         for cameras, most in required.items()
     ]
-
-
-def growth(folder: Path, *, minutes: float, say: Callable[[str], None]) -> list[Figure]:
-    """Watch eight cameras for a while, and compare the memory of the last third with that of the first."""
-    (port,) = free_ports(1)
-    with _server(folder) as server:
-        cameras = cameras_of(Case("growth", 8, 640, 480), server.url(still_scene(server.folder, 640, 480)))
-        with daemon(folder / "data-growth", cameras, port) as process:
-            time.sleep(2 * SETTLE_S)
-            samples, end_s = [], time.monotonic() + 60 * minutes
-            while not samples or time.monotonic() < end_s:
-                samples.append(total_pss_mb(process.pid))
-                time.sleep(_SAMPLE_S)
-    third = max(1, len(samples) // 3)
-    first, last = median(samples[:third]), median(samples[-third:])
-    say(f"  {first:.1f} MB in the first third, {last:.1f} in the last")
-    note = f"{minutes:g} min, 8 cameras: {first:.0f} to {last:.0f} MB"
-    return [Figure("memory's growth", "%", (100 * (last / first - 1),), at_most=_MOST_GROWTH, note=note)]
 
 
 def scaling(folder: Path, *, rounds: int, say: Callable[[str], None]) -> list[Figure]:

@@ -11,12 +11,14 @@ from benchmarks.sync.season import fill_with_events
 
 def measure(folder: Path, *, rounds: int, count: int) -> list[Figure]:
     """Send ``count`` small events one by one, both ways in turn, to the same broker with the same subscriber."""
-    ours, theirs = [], []
+    ours, theirs, cpu_us = [], [], []
     with mosquitto(folder) as broker, listening(broker):
         for number in range(rounds):
             database = folder / f"events-{number}.db"
             bodies = fill_with_events(database, count)
-            ours.append(count / empty_box(database, broker.url, confirm="broker")["seconds"])
+            took = empty_box(database, broker.url, confirm="broker")
+            ours.append(count / took["seconds"])
+            cpu_us.append(1e6 * took["cpu_s"] / count)
             theirs.append(count / _mosquitto_pub(broker.port, bodies))
             database.unlink()
     return [
@@ -28,6 +30,7 @@ def measure(folder: Path, *, rounds: int, count: int) -> list[Figure]:
             tuple(one / other for one, other in zip(ours, theirs, strict=True)),
             at_least=0.5,
         ),
+        Figure("processor time of the box", "us a message", tuple(cpu_us)),
     ]
 
 

@@ -40,14 +40,15 @@ class Gathered:
     owners: dict[str, Box] = field(default_factory=dict)  # by stream
     refused: list[Refused] = field(default_factory=list)
 
-    def add(self, item: Incoming, message: Envelope) -> None:
-        """Take in one data message of the box that its stream belongs to."""
+    def add(self, item: Incoming, message: Envelope, *, database: int) -> None:
+        """Take in one data message of the box that its stream belongs to, and of one of its databases."""
         origin = {"site": item.box.site, "device": item.box.device, "stream": message.stream, "boot": message.boot}
         match message:
             case RollupMessage():
-                self._add_windows(rollup, item.box, message.columns, origin)
+                of_window = {**origin, "database": database}
+                self._add_windows(rollup, item.box, message.columns, of_window)
                 if message.measures is not None:
-                    self._add_windows(measure, item.box, message.measures, origin)
+                    self._add_windows(measure, item.box, message.measures, of_window)
             case EventMessage():
                 self._add_row(event, {**origin, "channel": item.channel.value, **_values(message)})
             case EvidenceMessage():

@@ -25,8 +25,10 @@ class Refused:
     message: Incoming | None = None  # of the last kind: what it is, for its box is to be told
 
 
-def read(arrived: Arrived) -> Incoming | Refused:
-    """Decode one message; whatever is wrong with it is in the result."""
+def read(arrived: Arrived, *, most_bytes: int | None = None) -> Incoming | Refused:
+    """Decode one message of at most so many bytes; whatever is wrong with it is in the result."""
+    if most_bytes is not None and len(arrived.payload) > most_bytes:
+        return Refused(arrived, f"{len(arrived.payload)} bytes, where {most_bytes} are allowed")
     try:
         box, channel = parse_topic(arrived.topic)
         message = decode(channel, arrived.payload, arrived.encoding)

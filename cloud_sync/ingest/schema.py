@@ -41,6 +41,9 @@ stream = Table(
         "births", String, nullable=False, server_default="[]"
     ),  # JSON: time and digest of the last birth messages, newest last
     Column("run", String),  # of the agent, by the newest birth: later births name it among theirs
+    # Which of its box's databases it numbers, counted from 0: a stream that the box was asked to leave and the next are
+    # of one; a stream that begins by itself is of a new disk, or of the file after a damaged one.
+    Column("database", BigInteger, nullable=False, server_default="0"),
     Index("stream_by_device", "site", "device"),
 )
 
@@ -75,6 +78,8 @@ rollup = Table(
     Column("length", BigInteger, primary_key=True),  # seconds
     Column("zone", String(256), primary_key=True),  # "*": the whole picture
     Column("class_name", String(256), primary_key=True),  # "*": all classes; this row says how long it observed
+    # As in ``stream``: where a disk was replaced within a window, each counted its own part, and both count.
+    Column("database", BigInteger, primary_key=True, autoincrement=False),
     Column("revision", BigInteger, nullable=False),  # the highest wins
     Column("observed_ms", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
@@ -102,6 +107,7 @@ measure = Table(
     Column("zone", String(256), primary_key=True),  # a zone's or line's name, or "*"
     Column("class_name", String(256), primary_key=True),
     Column("name", String(256), primary_key=True),
+    Column("database", BigInteger, primary_key=True, autoincrement=False),  # as in ``rollup``
     Column("revision", BigInteger, nullable=False),  # the highest wins
     Column("readings", BigInteger, nullable=False),
     Column("total", Float, nullable=False),

@@ -78,7 +78,9 @@ class IngestSession:
 
     def _store(self, now_ms: int) -> None:
         try:
-            acks = commit(self._engine, [read(arrived) for arrived in self._batch], now_ms=now_ms)
+            most_bytes = self._settings.max_packet_bytes
+            batch = [read(arrived, most_bytes=most_bytes) for arrived in self._batch]
+            acks = commit(self._engine, batch, now_ms=now_ms)
         except CannotStoreError as error:
             # Nothing is acknowledged: the broker and the boxes keep it, and other workers may have better luck.
             self.failure = f"the database cannot store now: {error}"

@@ -23,6 +23,9 @@ class IngestSettings:
     batch_s: float = 0.05  # a batch is committed when its first message has waited so long
     # Unacknowledged messages that the broker may send: two batches, one being stored while one travels.
     receive_maximum: int = 200
+    # A larger packet the broker keeps from this worker; what one sends all the same is set aside unread. Boxes send
+    # 128 KiB at most, so nothing of theirs is lost by it, and a batch in flight is a few hundred MiB at the worst.
+    max_packet_bytes: int = 1024 * 1024
     # How long the broker keeps what comes while the worker is away; 0: not at all, the boxes send it again. Safe with
     # any broker is 0: rumqttd 0.20 crashes when a session with unacknowledged messages of a shared subscription ends.
     session_expiry_s: int = 0

@@ -23,7 +23,7 @@ def replaced_condition(table: Table, form: str) -> str:
     """Return when a row ``short`` has been replaced by one of a longer window.
 
     The longer one holds what its database held. What came of another database of the box, before a new disk, is not in
-    it, and stays; a stream that the box was asked to leave was of the same database.
+    it, and stays: the database is a part of the key.
 
     Args:
         table: Of windows.
@@ -36,6 +36,4 @@ def replaced_condition(table: Table, form: str) -> str:
 AND short.start >= {start} AND short.start < {start} + {length}
 AND short.length < {length} AND short.start + short.length <= {start} + {length}
 AND EXISTS (SELECT 1 FROM {table.name} AS long WHERE long.site = {site} AND long.device = {device}
-    AND long.camera = {camera} AND long.start = {start} AND long.length = {length} AND {same}
-    AND (long.stream = short.stream OR EXISTS (
-        SELECT 1 FROM stream WHERE stream.id = short.stream AND stream.remint IS NOT NULL)))"""  # noqa: S608
+    AND long.camera = {camera} AND long.start = {start} AND long.length = {length} AND {same})"""  # noqa: S608

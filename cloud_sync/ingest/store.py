@@ -130,7 +130,7 @@ class _Work:
             if repeats.differ(first, item):
                 self._set_aside_different(message.stream, message.seq, item)
             else:
-                self.gathered.add(item, message)
+                self.gathered.add(item, message, database=known.database)
 
     def _hear_kept(self, box: Box, birth: BirthMessage) -> None:
         """Hear what the broker had kept: it makes no claim to a stream, and its box may be away."""

@@ -7,10 +7,10 @@ is marked, and its box is asked to begin a new one.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, tuple_, update
+from sqlalchemy import Connection, case, func, select, tuple_, update
 
 from cloud_sync.ingest.schema import device, received, stream
 from cloud_sync.ingest.tables import Clash, Columns, Tables
@@ -32,6 +32,7 @@ class Stream:
 
     id: str
     owner: Box
+    database: int  # of the box, counted from 0
     remint: str | None  # why its box shall begin a new one
     run: str | None  # of the agent, by the newest birth
     births: list[tuple[int, str]]  # when each was made, at most a day ahead of us, and its digest; the newest last
@@ -54,6 +55,7 @@ def claim(connection: Connection, tables: Tables, users: dict[str, Box], now_ms:
             "site": [users[one].site for one in fresh],
             "device": [users[one].device for one in fresh],
             "first_seen_ms": [now_ms] * len(fresh),
+            "database": _databases(connection, [users[one] for one in fresh]),
         }
         tables.put(connection, stream, columns, Clash.KEEP)
         begun = read(connection, fresh)  # not what was put: another box may have been quicker
@@ -63,11 +65,31 @@ def claim(connection: Connection, tables: Tables, users: dict[str, Box], now_ms:
     return known
 
 
+def _databases(connection: Connection, owners: Sequence[Box]) -> list[int]:
+    """Return for each new stream, by its box, which database of the box it is of.
+
+    The last one goes on where the box was asked to leave all of its streams, and has not begun another yet. Else the
+    box has a new database, whose part of a window is none that the last one knows.
+    """
+    box, number = tuple_(stream.c.site, stream.c.device), stream.c.database
+    left = func.min(case((stream.c.remint.is_(None), 0), else_=1))
+    query = select(stream.c.site, stream.c.device, number, left).where(
+        box.in_([(one.site, one.device) for one in owners])
+    )
+    by_age = query.group_by(stream.c.site, stream.c.device, number).order_by(number)
+    following = {Box(site, name): last + (not left) for site, name, last, left in connection.execute(by_age)}
+    found = []
+    for owner in owners:
+        found.append(following.get(owner, 0))
+        following[owner] = found[-1] + 1
+    return found
+
+
 def read(connection: Connection, ids: Iterable[str]) -> dict[str, Stream]:
     """Return those of the streams that are known."""
     statement = select(stream).where(stream.c.id.in_(list(ids)))
     return {
-        row.id: Stream(row.id, Box(row.site, row.device), row.remint, row.run, _births(row.births))
+        row.id: Stream(row.id, Box(row.site, row.device), row.database, row.remint, row.run, _births(row.births))
         for row in connection.execute(statement)
     }
 

@@ -121,6 +121,7 @@ class IngestWorker:
             clean_start=self._settings.session_expiry_s == 0,
             session_expiry_s=self._settings.session_expiry_s,
             receive_maximum=self._settings.receive_maximum,
+            max_packet_bytes=self._settings.max_packet_bytes,
             manual_ack=True,
         )
         connection = Connection(self._settings.broker, options, self._wake)

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -28,7 +31,14 @@ class Delivered:
 
     mid: int
     code: int
-    text: str
+
+    @property
+    def text(self) -> str:
+        """Return the reason for a person."""
+        try:
+            return words_of(ReasonCode(PacketTypes.PUBACK, identifier=self.code))
+        except KeyError:  # no version of MQTT that paho knows has it
+            return f"0x{self.code:02X}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +59,8 @@ class Arrived:
     payload: bytes
     retain: bool
     encoding: str | None
+
+
+def words_of(reason: ReasonCode) -> str:
+    """Return what a reason says, with its number."""
+    return f"{reason} (0x{reason.value:02X})"

@@ -1,11 +1,12 @@
 """A message on its way to the broker, and its exact size there."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from cloud_sync.mqtt.packets import encoded_length, publish_packet
 from cloud_sync.wire import CONTENT_TYPE, ENCODING_PROPERTY, Encoded
 
 
@@ -46,13 +47,23 @@ class Outgoing:
         """Return the MQTT 5 properties, for a publish or for a will. They are shared: change nothing."""
         return _properties(packet_type, self.encoded.encoding, self.expiry_s)
 
+    def packet(self, mid: int, *, modern: bool) -> bytes:
+        """Return the packet; ``modern`` is MQTT 5, MQTT 3.1.1 has no properties."""
+        properties = self.properties().pack() if modern else b""
+        return publish_packet(_topic(self.topic), mid, properties, self.encoded.payload, retain=self.retain)
+
     def packet_bytes(self) -> int:
         """Return the size of the whole packet, as a broker measures it against its Maximum Packet Size.
 
         Source: MQTT 5.0, sections 2.1 and 3.3: fixed header, topic, packet identifier, properties, payload. MQTT 3.1.1
         has no properties and names no limit; there it is a few bytes less.
         """
-        topic_bytes = 2 + len(self.topic.encode())
-        remaining = topic_bytes + 2 + len(self.properties().pack()) + len(self.encoded.payload)
-        length_bytes = 1 + (remaining > 0x7F) + (remaining > 0x3FFF) + (remaining > 0x1FFFFF)
-        return 1 + length_bytes + remaining
+        remaining = len(_topic(self.topic)) + 2 + len(self.properties().pack()) + len(self.encoded.payload)
+        return 1 + len(encoded_length(remaining)) + remaining
+
+
+@lru_cache(maxsize=64)
+def _topic(topic: str) -> bytes:
+    """Return a topic as it travels, with its length in front: a box has a handful."""
+    encoded = topic.encode()
+    return len(encoded).to_bytes(2, "big") + encoded

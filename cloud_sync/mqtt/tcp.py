@@ -1,6 +1,5 @@
 """What the kernel knows of a TCP connection: the bytes that were paid for, and whether they still move."""
 
-import contextlib
 import socket
 import struct
 from dataclasses import dataclass
@@ -51,10 +50,3 @@ def tune(sock: Any) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_INFO"):  # Linux. Doubling timeouts make half a minute of four lost packets in a row
         sock.setsockopt(socket.IPPROTO_TCP, _THIN_LINEAR_TIMEOUTS, 1)
-
-
-def cork(sock: Any, *, on: bool) -> None:
-    """Keep small packets back until they fill one, or until it is off again; nothing where there is no such option."""
-    if sock is not None and hasattr(socket, "TCP_CORK"):
-        with contextlib.suppress(OSError):  # a socket that broke meanwhile
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, int(on))

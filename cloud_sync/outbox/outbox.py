@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 import structlog
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 
 from cloud_sync.outbox.depth import Depth, read_depth
 from cloud_sync.outbox.entry import Entry
@@ -22,6 +22,13 @@ from cloud_sync.outbox.write_queue import WriteQueue
 from cloud_sync.wire import Channel
 
 log = structlog.get_logger()
+
+_AHEAD = (
+    select(outbox.c.seq, outbox.c.boot, outbox.c.created_utc_ns, outbox.c.body)
+    .where(outbox.c.channel == bindparam("channel"), outbox.c.seq > bindparam("after_seq"))
+    .order_by(outbox.c.seq)
+    .limit(bindparam("limit"))
+)
 
 
 class Outbox:
@@ -43,19 +50,15 @@ class Outbox:
 
     def read(self, channels: Sequence[Channel], *, after_seq: int, limit: int) -> list[Entry]:
         """Return up to ``limit`` entries of these channels beyond ``after_seq``, oldest first."""
-        c = outbox.c
+        entries: list[Entry] = []
         with self._engine.connect() as connection:
             # Channel by channel, as the index has them: asked for several at once, SQLite sorts all that waits in them.
-            ahead = [
-                select(c.seq).where(c.channel == channel, c.seq > after_seq).order_by(c.seq).limit(limit)
-                for channel in channels
-            ]
-            seqs = sorted(seq for query in ahead for seq in connection.execute(query).scalars())[:limit]
-            if not seqs:
-                return []
-            rows = connection.execute(select(outbox).where(c.channel.in_(channels), c.seq.between(seqs[0], seqs[-1])))
-            entries = [Entry(row.seq, Channel(row.channel), row.boot, row.created_utc_ns, row.body) for row in rows]
-        return sorted(entries, key=lambda entry: entry.seq)
+            for channel in channels:
+                rows = connection.execute(_AHEAD, {"channel": channel, "after_seq": after_seq, "limit": limit})
+                entries += [Entry(seq, channel, boot, at_ns, body) for seq, boot, at_ns, body in rows]
+        if len(channels) > 1:
+            entries = sorted(entries, key=lambda entry: entry.seq)[:limit]
+        return entries
 
     def settle(self, *, through: int, ranges: Sequence[tuple[int, int]] = ()) -> "Future[int]":
         """Drop the entries up to ``through`` and in ``ranges`` (both ends included); the result is how many.

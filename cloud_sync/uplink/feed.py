@@ -44,6 +44,7 @@ class Feed:
         self._backlog_through = max(0, last_seq - FRESH_ENTRIES)
         self._queues = {lane: _Queue() for lane in Lane}
         self._queues[Lane.FRESH].read_through = self._backlog_through
+        self._awake = list(Lane)  # those in which something may wait
         self._shares = Shares()
         self._taken: tuple[Lane, list[Lane]] | None = None
 
@@ -55,10 +56,12 @@ class Feed:
         self._last_seq = last_seq
         for queue in self._queues.values():
             queue.exhausted = False
+        self._awake = list(Lane)
 
     def again(self, channel: Channel, first: int, last: int) -> None:
         """Send entries once more, those of them that are still there."""
         self._queues[self._lane(channel, first)].again.append((first, last))
+        self._awake = list(Lane)
 
     def take(self, channels: Collection[Channel] = DATA_CHANNELS) -> list[Entry]:
         """Return what goes into the next message: one entry, or several consecutive rollups; empty if nothing waits.
@@ -66,7 +69,10 @@ class Feed:
         Args:
             channels: Those that may go.
         """
-        waiting = [lane for lane, channel in CHANNEL_OF_LANE.items() if channel in channels and self._filled(lane)]
+        asked = [lane for lane in self._awake if CHANNEL_OF_LANE[lane] in channels]
+        waiting = [lane for lane in asked if self._queues[lane].entries or self._filled(lane)]
+        if len(waiting) < len(asked):
+            self._awake = [lane for lane in self._awake if lane in waiting or lane not in asked]
         if not waiting:
             return []
         lane = self._shares.choose(waiting)
@@ -78,6 +84,7 @@ class Feed:
         """Take back several entries that do not go together; fewer of them come next."""
         first = entries[0]
         self._queues[self._lane(first.channel, first.seq)].entries.extendleft(reversed(entries))
+        self._awake = list(Lane)
         self._join_entries = max(1, len(entries) // 2)
 
     def went(self, size_bytes: int) -> None:
@@ -94,8 +101,6 @@ class Feed:
 
     def _filled(self, lane: Lane) -> bool:
         queue = self._queues[lane]
-        if queue.entries:
-            return True
         while not queue.entries and queue.again:
             first, last = queue.again.popleft()
             entries = self._outbox.read([CHANNEL_OF_LANE[lane]], after_seq=first - 1, limit=last - first + 1)

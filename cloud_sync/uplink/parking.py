@@ -1,5 +1,6 @@
 """Channels that the broker does not take now: each is tried again by itself, and none holds the others up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloud_sync.wire import Channel
@@ -48,6 +49,12 @@ class Parking:
         """Tell whether a message of this channel may go."""
         parked = self._parked.get(channel)
         return parked is None or (now_s >= parked.until_s and not parked.asked)
+
+    def open(self, channels: Sequence[Channel], now_s: float) -> Sequence[Channel]:
+        """Return those of these channels that may go."""
+        if not self._parked:
+            return channels
+        return [channel for channel in channels if self.allows(channel, now_s)]
 
     def new_connection(self) -> None:
         """Answers to what was asked on the last one do not come any more."""

@@ -1,9 +1,8 @@
 """Which entries this run has sent: an ack settles these, and no others."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from cloud_sync.ranges import merge
+from cloud_sync.ranges import add, merge
 
 
 class Sent:
@@ -20,9 +19,7 @@ class Sent:
 
     def add(self, first: int, last: int) -> None:
         """Note that the entries ``first`` to ``last`` were sent."""
-        begin = bisect_left(self._ranges, first - 1, key=lambda one: one[1])
-        end = bisect_right(self._ranges, last + 1, key=lambda one: one[0])
-        self._ranges[begin:end] = merge([*self._ranges[begin:end], (first, last)])
+        add(self._ranges, first, last)
 
     def take(self, covered: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return what of these ranges was sent, ascending, and forget it."""

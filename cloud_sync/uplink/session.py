@@ -1,7 +1,7 @@
 """One connection of the uplink, from CONNACK to its end."""
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import structlog
 
@@ -9,43 +9,20 @@ from cloud_sync.mqtt import Arrived, Connection, Delivered, Event, Opened, Outgo
 from cloud_sync.outbox import Outbox
 from cloud_sync.uplink.acks import AckReader
 from cloud_sync.uplink.announcer import Announcer
-from cloud_sync.uplink.budget import Budget
+from cloud_sync.uplink.answers import Answers
 from cloud_sync.uplink.claim import Claim, Standing
 from cloud_sync.uplink.contact import ONLY_ALARMS, Permit
 from cloud_sync.uplink.feed import Feed
-from cloud_sync.uplink.flights import ByteWindow, Flight, Flights, Pace
+from cloud_sync.uplink.flights import Flight, Flights
+from cloud_sync.uplink.lasting import Lasting
 from cloud_sync.uplink.parcel import Parcel, UnsendableError, pack
-from cloud_sync.uplink.parking import Parking
-from cloud_sync.uplink.sent import Sent
 from cloud_sync.uplink.settings import UplinkSettings
-from cloud_sync.uplink.settler import Settler
-from cloud_sync.wire import AckMessage, Channel, Refusal, StateMessage, WireError, decode
+from cloud_sync.wire import Channel, StateMessage, WireError, decode
 
 log = structlog.get_logger()
 
 LOOK_EVERY_S = 5.0
 """The outbox is looked at this often even if nobody says that there is news."""
-NO_SUBSCRIBERS = 0x10
-REFUSED = 0x80
-NEVER = 0x99
-"""The one PUBACK reason that can never become better: payload format invalid. What is too large ends the connection."""
-
-
-@dataclass(slots=True)
-class Lasting:
-    """What outlives a connection."""
-
-    pace: Pace
-    window_bytes: ByteWindow
-    parking: Parking
-    settler: Settler
-    budget: Budget
-    max_packet_bytes: int
-    sent: Sent
-    sent_messages: int = 0
-    sent_bytes: int = 0
-    confirmations: int = 0  # of messages with rows
-    complaints: dict[Channel, str] = field(default_factory=dict)  # what the broker said last, where it was bad
 
 
 class Session:
@@ -75,6 +52,7 @@ class Session:
         self._flights = Flights(lasting.pace, window=window, window_bytes=lasting.window_bytes)
         self._feed = Feed(outbox, join_bytes=settings.join_bytes, last_seq=outbox.last_seq())
         self._acks = AckReader(self._stream)
+        self._answers = Answers(announcer.box, self._flights, self._feed, lasting, confirm=settings.confirm)
         self._announcements: deque[tuple[Channel, Outgoing]] = deque()  # bounded: each kind at most once
         self._permit = Permit(ONLY_ALARMS)
         self._born = self._leaving = False
@@ -106,7 +84,8 @@ class Session:
         """Take note of what happened on the connection."""
         match event:
             case Delivered():
-                self._on_delivered(event, now_s)
+                self._delivered_at_s = now_s
+                self._answers.of_broker(event, now_s)
             case Arrived(topic=topic) if topic == self._announcer.box.topic(Channel.ACK):
                 self._on_ack(event)
             case Arrived(topic=topic) if topic == self._announcer.box.topic(Channel.STATE):
@@ -207,13 +186,15 @@ class Session:
             self._last.parking.sent(parcel.channel)
             self._hand_over(parcel.channel, parcel.message, now_s, parcel)
 
-    def _channels_now(self, now_s: float) -> list[Channel]:
+    def _channels_now(self, now_s: float) -> Sequence[Channel]:
         if not self._flights.has_room_for_alarm() or not self._flights.may_send_urgent():
-            return []
+            return ()
         everything = self._flights.has_room() and self._flights.may_send_data()
         affordable = self._last.budget.channels(self._flights.handed_bytes) if everything else ONLY_ALARMS
-        permitted = set(self._permit.channels).intersection(affordable)
-        return [channel for channel in permitted if self._last.parking.allows(channel, now_s)]
+        permitted = self._permit.channels
+        if affordable is not permitted:
+            permitted = tuple(channel for channel in permitted if channel in affordable)
+        return self._last.parking.open(permitted, now_s)
 
     def _hand_over(self, channel: Channel, message: Outgoing, now_s: float, parcel: Parcel | None = None) -> None:
         mid = self._connection.publish(message)
@@ -237,61 +218,6 @@ class Session:
         if now_s - silent_since_s > self._settings.puback_timeout_s:
             self.failure = "the broker has stopped to acknowledge messages"
 
-    def _on_delivered(self, event: Delivered, now_s: float) -> None:
-        self._delivered_at_s = now_s
-        flight = self._flights.delivered(event.mid, now_s, good=event.code < REFUSED)
-        if flight is None:
-            return
-        self._note_complaint(flight, event)
-        refused = self._refuses(event)
-        if refused:
-            self._last.parking.refused(flight.channel, now_s)
-        else:  # also where the cloud answered first, or this one is refused for good: the others wait for this answer
-            self._last.parking.accepted(flight.channel)
-        if not flight.awaits_cloud:
-            return
-        if event.code == NEVER:
-            self._reject(flight, event.text)
-        elif refused:
-            self._flights.forget(flight)
-            self._feed.again(flight.channel, flight.first, flight.last)
-        elif self._settings.confirm == "broker" and event.code == 0:
-            self._flights.confirm_one(flight)
-            self._last.confirmations += 1
-            self._last.settler.confirm(0, [(flight.first, flight.last)])
-
-    def _refuses(self, event: Delivered) -> bool:
-        """Tell whether the broker does not take this now, and may later."""
-        if event.code == NO_SUBSCRIBERS:
-            return self._settings.confirm == "broker"
-        return event.code >= REFUSED and event.code != NEVER
-
-    def _reject(self, flight: Flight, why: str) -> None:
-        """Lay one entry aside that the broker will never take; of several, find out which."""
-        if flight.first == flight.last:
-            self._last.settler.quarantine(flight.first, f"the broker refuses it for good: {why}")
-        else:
-            self._halve(flight)
-
-    def _halve(self, flight: Flight) -> None:
-        """Send a joined message again as two."""
-        middle = (flight.first + flight.last) // 2
-        self._feed.again(flight.channel, flight.first, middle)
-        self._feed.again(flight.channel, middle + 1, flight.last)
-
-    def _note_complaint(self, flight: Flight, event: Delivered) -> None:
-        nobody = event.code == NO_SUBSCRIBERS and flight.first > 0
-        if nobody and self._settings.confirm == "cloud":
-            self._last.pace.nobody()
-        elif not nobody and event.code < REFUSED:
-            self._last.complaints.pop(flight.channel, None)
-            return
-        topic = self._announcer.box.topic(flight.channel)
-        complaint = f"nobody is subscribed to {topic} yet" if nobody else f"the broker refuses {topic}: {event.text}"
-        if self._last.complaints.get(flight.channel) != complaint:
-            log.warning("broker_complains", detail=complaint)
-            self._last.complaints[flight.channel] = complaint
-
     def _on_state(self, event: Arrived, now_s: float) -> None:
         try:
             state = decode(Channel.STATE, event.payload, event.encoding)
@@ -311,27 +237,4 @@ class Session:
             self.remint = ack.remint or "no reason given"
             self.failure = f"the cloud asks for a new stream: {self.remint}"
             return
-        before, silences = self._flights.unconfirmed, self._last.pace.silences
-        self._flights.confirm(ack.through, list(ack.ranges))
-        for refusal in ack.refused:
-            self._on_refusal(refusal, ack)
-        if silences and not self._last.pace.silences:
-            log.info("cloud_answers_again", silences=silences)
-        self._last.confirmations += before - self._flights.unconfirmed
-        covered = [(1, ack.through), *ack.ranges] if ack.through else ack.ranges
-        self._last.settler.confirm(0, self._last.sent.take(covered))
-
-    def _on_refusal(self, refusal: Refusal, ack: AckMessage) -> None:
-        """Lay one entry aside that the cloud will never store; of several, find out which.
-
-        Word of a joined message counts once, and only while that very message waits for it: an old one that comes again
-        would split what is on its way in other parts. Word of a single entry is true whenever it comes.
-        """
-        first, last, why = refusal
-        if first == last and (ack.holds(first, last) or not self._last.settler.takes_more()):
-            return  # safe in another message; or too many at once: it is sent, and refused, again
-        flight = self._flights.refuse(first, last)
-        if first == last:
-            self._last.settler.quarantine(first, f"the cloud refuses it for good: {why}")
-        elif flight is not None:
-            self._halve(flight)
+        self._answers.of_cloud(ack)

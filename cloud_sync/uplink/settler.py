@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from math import inf
 from typing import Any
 
 import structlog
 
 from cloud_sync.outbox import BusyError, Outbox
-from cloud_sync.ranges import merge
+from cloud_sync.ranges import add, merge
 
 log = structlog.get_logger()
 
@@ -47,7 +48,8 @@ class Settler:
         """Let the entries up to ``through`` and in ``ranges`` leave the outbox."""
         if through > max(self._through, self.settled_through) or ranges:
             self._through = max(self._through, through)
-            self._ranges = merge([*self._ranges, *ranges])
+            for first, last in ranges:
+                add(self._ranges, first, last)
 
     def takes_more(self) -> bool:
         """Tell whether more entries may be moved aside now: thousands are not kept in memory."""
@@ -82,6 +84,12 @@ class Settler:
                 self._rested_at_s = now_s + REST_S
         except BusyError as error:
             self._fail(error, now_s)
+
+    def wait_s(self, now_s: float) -> float:
+        """Return how long ``step`` has nothing to do; endless where nothing is due, or the end of a write tells."""
+        if self._running is not None or not (self._aside or self._through or self._ranges):
+            return inf
+        return max(0.0, self._retry_at_s - now_s, 0.0 if self._aside else self._rested_at_s - now_s)
 
     def _start(self) -> None:
         if self._aside:

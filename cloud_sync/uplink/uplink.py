@@ -3,24 +3,20 @@
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as FutureTimeoutError
 from uuid import uuid4
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_sync.mqtt import SESSION_TAKEN_OVER, Backoff, Closed, Connection, ConnectOptions, Opened, Outgoing, Wake
-from cloud_sync.outbox import BusyError, Outbox
+from cloud_sync.outbox import Outbox
 from cloud_sync.uplink.announcer import Announcer
 from cloud_sync.uplink.budget import Budget
 from cloud_sync.uplink.contact import Contact, Permit
-from cloud_sync.uplink.flights import ByteWindow, Pace
-from cloud_sync.uplink.parking import Parking
-from cloud_sync.uplink.sent import Sent
-from cloud_sync.uplink.session import Lasting, Session
+from cloud_sync.uplink.lasting import Lasting
+from cloud_sync.uplink.session import Session
 from cloud_sync.uplink.settings import UplinkSettings
-from cloud_sync.uplink.settler import Settler
 from cloud_sync.uplink.status import LinkState, LinkStatus
+from cloud_sync.uplink.streams import begin_stream, note_run
 from cloud_sync.wire import BirthMessage, Box, HealthMessage
 
 log = structlog.get_logger()
@@ -38,12 +34,6 @@ MAX_INCOMING_BYTES = 256 * 1024
 PERMIT_S = 0.2
 """Windows are looked up this often: cron expressions take their time, and a drain has hundreds of steps a second."""
 PACKET_TOO_LARGE = 0x95
-REMINT_S = 60.0
-"""A writer that has not made a new stream by then is asked again at the next connection."""
-
-
-NOTE_S = 5.0
-"""The writer mostly answers at once; a connection does not wait for it longer."""
 
 
 class Uplink:
@@ -88,7 +78,7 @@ class Uplink:
         self._contact = Contact(
             outbox, self._budget, utc_ms=utc_ms, opens_at=settings.opens_at, alarms_wake=settings.alarms_wake
         )
-        self._last = self._new_lasting()
+        self._last = Lasting.new(settings, outbox, self._budget, on_settled=self._wake.set)
         self._backoff = Backoff(first_s=settings.retry_first_s, most_s=settings.retry_most_s)
         self._connects = 0
         self._session: Session | None = None
@@ -98,20 +88,6 @@ class Uplink:
         self._permit = Permit(())
         self._permit_until_s = 0.0
         self._status = self._status_now(LinkState.CONNECTING)
-
-    def _new_lasting(self) -> Lasting:
-        settings = self._settings
-        return Lasting(
-            pace=Pace(
-                most=settings.unconfirmed, timeout_s=settings.ack_timeout_s, timeout_most_s=settings.ack_timeout_most_s
-            ),
-            window_bytes=ByteWindow(least=settings.window_least_bytes, most=settings.window_bytes),
-            parking=Parking(first_s=settings.retry_first_s, most_s=settings.retry_most_s),
-            settler=Settler(self._outbox, on_done=self._wake.set),
-            budget=self._budget,
-            max_packet_bytes=settings.max_packet_bytes,
-            sent=Sent(),
-        )
 
     def notify(self) -> None:
         """Say that entries were committed to the outbox; quick, from any thread."""
@@ -168,7 +144,7 @@ class Uplink:
         try:
             while not stop.is_set():
                 beat()
-                closed = self._round(connection, STEP_S)
+                closed = self._round(connection, min(STEP_S, self._last.settler.wait_s(self._now_s())))
                 if closed is not None:
                     goodbye = self._refused = self._session is not None and self._session.refused
                     self._learn_from(closed)
@@ -185,7 +161,8 @@ class Uplink:
             connection.close(goodbye=goodbye)
             session, self._session = self._session, None
             if session is not None and session.remint and not stop.is_set():
-                self._remint(session.remint, stop, beat)
+                self._last.forget()
+                begin_stream(self._outbox, self._last.settler, session.remint, stop, beat)
 
     def _round(self, connection: Connection, timeout_s: float) -> Closed | None:
         """Wait for something to happen, and do what follows from it; return the end, if it came."""
@@ -203,9 +180,8 @@ class Uplink:
     def _begin(self, connection: Connection, opened: Opened) -> Session:
         if self._outbox.stream != self._stream:  # it may have begun long after it was asked for
             self._stream = self._outbox.stream
-            self._forget()
-        if not self._noted:
-            self._note_run()
+            self._last.forget()
+        self._noted = self._noted or note_run(self._outbox, self._announcer.instance[:8])
         return Session(
             connection,
             opened,
@@ -290,39 +266,6 @@ class Uplink:
             if left_s <= 0 or self._round(connection, min(left_s, STEP_S)) is not None:
                 return False
         return True
-
-    def _remint(self, reason: str, stop: threading.Event, beat: Callable[[], None]) -> None:
-        """Begin a new stream, as the cloud asks; where that fails it will ask again."""
-        self._forget()
-        if not self._until(lambda: self._last.settler.idle, stop, beat):
-            return  # a settle by old numbers must not meet the new ones
-        try:
-            minted = self._outbox.remint(reason)
-        except BusyError as error:
-            log.warning("stream_not_reminted", error=str(error))
-            return
-        if not self._until(minted.done, stop, beat) or minted.exception() is not None:
-            log.warning("stream_not_reminted", error=str(minted.exception()) if minted.done() else "no answer")
-
-    def _note_run(self) -> None:
-        """Have this run on disk before the cloud hears of it; without that the birth tells of the runs before."""
-        try:
-            self._outbox.note_run(self._announcer.instance[:8]).result(NOTE_S)
-            self._noted = True
-        except (BusyError, SQLAlchemyError, FutureTimeoutError) as error:
-            log.warning("run_not_noted", error=str(error) or "no answer")
-
-    def _forget(self) -> None:
-        """What was sent and what is to be settled go by numbers of the stream before."""
-        self._last.settler.forget()
-        self._last.sent.clear()
-
-    def _until(self, done: Callable[[], bool], stop: threading.Event, beat: Callable[[], None]) -> bool:
-        until_s = self._now_s() + REMINT_S
-        while not done() and not stop.is_set() and self._now_s() < until_s:
-            beat()
-            stop.wait(0.02)
-        return done()
 
     def _pause(self, state: LinkState, duration_s: float, stop: threading.Event, beat: Callable[[], None]) -> None:
         until_s = self._now_s() + duration_s

@@ -368,3 +368,58 @@ def test_a_restored_database_does_not_know_the_last_run(database: Engine) -> Non
     put(database, birth(1, at_ms=1, runs=(first,)), event(1))
     assert put(database, birth(2, at_ms=3, runs=(first, second, third)), event(2))[BOX][0].remint is None
     assert put(database, birth(9, at_ms=4, runs=(first, fourth))) == {BOX: [ASKED]}
+
+
+def test_alarms_of_a_restored_box_need_no_birth(database: Engine) -> None:
+    """A box that was restored and wakes for alarms alone says nothing of itself. An alarm under a number of something
+    else is stored beside that; one under the number of another event shows the second history at once; and the birth
+    that follows shows it, though the alarms went beyond the highest number."""
+    put(database, birth(1, at_ms=1, runs=("a" * 8, "b" * 8)), rollups(1, minute(0)), rollups(2, minute(1)))
+    assert put(database, event(2, "alarm-1"), event(3, "alarm-2"))[BOX][0].remint is None
+    assert {row.kind for row in rows(database, schema.event)} == {"alarm-1", "alarm-2"}
+    assert total(database) == 2
+    assert put(database, birth(4, at_ms=2, runs=("a" * 8, "c" * 8)))[BOX] == [ASKED]
+    other = Box(BOX.site, "box-2")
+    put(database, event(1, "first", box=other, stream=FRESH))
+    assert put(database, event(1, "alarm-3", box=other, stream=FRESH))[other][0].remint == DIFFERENT
+
+
+def test_both_parts_of_a_minute_in_which_a_disk_was_replaced_count(database: Engine) -> None:
+    """The new disk's database knows nothing of the old one's part: both stay, in any order, each by its revision."""
+    old = [rollups(1, minute(0, tracks=4)), rollups(2, minute(0, tracks=5)._replace(revision=2))]
+    new = [
+        rollups(1, minute(0, tracks=2), stream=FRESH),
+        rollups(2, minute(0, tracks=3)._replace(revision=2), stream=FRESH),
+    ]
+    put(database, old[0])
+    put(database, new[1], new[0])
+    put(database, old[1])
+    for again in (old, new):
+        put(database, *again)
+    stored = {(row.stream, row.database): row.unique_tracks for row in rows(database, schema.rollup)}
+    assert stored == {(STREAM, 0): 5, (FRESH, 1): 3}
+    assert total(database) == 8
+
+
+def test_a_disk_replaced_after_the_box_was_asked_for_a_new_stream(database: Engine) -> None:
+    """The stream that a box was asked for goes on with its database; the one after that, unasked for, is of another."""
+    third = "e" * 32
+    put(database, rollups(1, minute(0, tracks=4)), event(2, "first"))
+    assert put(database, event(2, "second"))[BOX][0].remint == DIFFERENT
+    put(database, rollups(1, minute(0, tracks=4), stream=FRESH))
+    assert total(database) == 4
+    put(database, rollups(1, minute(0, tracks=1), stream=third))
+    put(database, rollups(1, minute(0, tracks=4)))
+    assert total(database) == 5
+    assert {row.id: row.database for row in rows(database, schema.stream)} == {STREAM: 0, FRESH: 0, third: 1}
+
+
+def test_both_parts_of_a_reading_count(database: Engine) -> None:
+    """Measures of a minute in which a disk was replaced add up as its rollups do."""
+    reading = MeasureRow("north", "gate", "*", "crossed_in", HOUR, 60, 1, 3, 3.0, 1.0, 1.0)
+    for stream, part in ((STREAM, reading), (FRESH, reading._replace(readings=2, total=2.0))):
+        columns = measure_columns_of([part])
+        body = RollupMessage(stream=stream, seq=1, boot=1, columns=columns_of([]), measures=columns)
+        for _ in range(2):
+            put(database, arrived(Channel.ROLLUP, body))
+    assert sum(row.total for row in rows(database, schema.measure)) == 5.0

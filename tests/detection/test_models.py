@@ -150,3 +150,28 @@ def test_an_absent_onnx_runtime_names_the_extra(monkeypatch):
     monkeypatch.delitem(sys.modules, "agent.detection.onnxruntime_backend", raising=False)
     with pytest.raises(FatalError, match=r"pip install 'hedgerow\[onnxruntime\]'"):
         open_detector(None, backend="onnxruntime")
+
+
+@pytest.mark.parametrize("name", ["*", "ap\x1b[31mple", "a\0b", "two\nlines", "a" * 257])
+def test_class_names_that_cannot_be_told_are_refused(backend, make_model, name):
+    """A name that means all classes, commands a terminal or fits no message is refused before anything is counted."""
+    message = refusal(make_model(NOTHING, metadata={"names": repr({0: "apple", 1: name})}), backend)
+    assert "up to 256 printable characters, and not '*'" in message
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("shape", "imgsz"), [(("batch", 3, "height", "width"), "[200000, 200000]"), ((1, 3, 64, 5000), "[64, 96]")]
+)
+def test_an_input_that_would_take_all_memory_is_refused(backend, make_model, shape, imgsz):
+    """A size that no box can run is one line, not an allocation of gigabytes."""
+    assert "allowed: up to 4096 a side" in refusal(make_model(NOTHING, shape=shape, metadata={"imgsz": imgsz}), backend)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_class_that_is_no_number_is_one_line(backend, make_model):
+    """A class of 1e30 or NaN is refused like any without a name, and nothing else is said."""
+    for odd in (1e30, np.nan):
+        rows = np.tile(np.array([1, 1, 50, 50, 0.9, odd]), (1, 300, 1))
+        with pytest.raises(FatalError, match="names 2 classes but found class"):
+            open_detector(make_model(rows), backend=backend).detect(FRAME)

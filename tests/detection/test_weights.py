@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
 from agent.detection import open_detector
+from agent.detection.model_file import read_model_file
 from agent.errors import FatalError
 
 
@@ -33,6 +35,7 @@ def test_absent_ultralytics_names_the_extra(tmp_path):
     path.write_bytes(b"weights")
     code = f"""
 import sys
+import zipfile
 sys.modules["ultralytics"] = None
 from pathlib import Path
 from agent.detection import choice, open_detector
@@ -48,3 +51,13 @@ for backend in ("auto", "ultralytics"):
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert process.returncode == 0, process.stderr
+
+
+def test_an_archive_that_would_fill_the_memory_is_refused(tmp_path):
+    """Weights are packed without compression; a small archive that unpacks to gigabytes is not opened."""
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("bomb/data/0", "w") as entry:
+        for _ in range(8):
+            entry.write(bytes(16_000_000))
+    with pytest.raises(FatalError, match=r"bomb.pt unpacks from 0 to 128 MB, as no weights do"):
+        read_model_file(path)

@@ -112,6 +112,34 @@ def test_check_names_all_files_that_cannot_be_used(tmp_path: Path):
         assert re.search(pattern, line)
 
 
+def test_check_names_classes_that_the_model_does_not_know(tmp_path: Path):
+    """Each zone, line and measure with a misspelt class has its line, with what was meant and what is known."""
+    more = (
+        '[[cameras]]\nname = "south"\nsource = "sim:orchard"\n'
+        '[[cameras.zones]]\nname = "yard"\npolygon = [[0, 0], [1, 0], [1, 1]]\nclasses = ["aple", "pear", "lorry"]\n'
+        '[[cameras.zones]]\nname = "all"\npolygon = [[0, 0], [1, 0], [1, 1]]\nclasses = ["apple"]\n'
+        '[[cameras.lines]]\nname = "gate"\npoints = [[0, 0], [1, 1]]\nclasses = ["Pear"]\n'
+        "[[cameras.farm.ripeness]]\n"
+        'class = "chery"\nripe_lab = [40, 50, 30]\nunripe_lab = [60, -20, 40]\n'
+    )
+    result = hedgerow("check", configuration(tmp_path, cameras={"north": "sim:orchard"}, more=more))
+    assert result.returncode == 1
+    zone, line, ripeness = result.stderr.strip().splitlines()
+    known = "; the model knows apple, cherry, pear"
+    assert zone.endswith(f"camera south: zone yard: classes: found 'aple' (did you mean 'apple'?), 'lorry'{known}")
+    assert line.endswith(f"camera south: line gate: classes: found 'Pear' (did you mean 'pear'?){known}")
+    assert ripeness.endswith(
+        "camera south: farm.ripeness.0.class: found 'chery' (did you mean 'cherry'?); allowed: apple, cherry, pear"
+    )
+
+
+def test_check_names_a_model_that_is_none(tmp_path: Path):
+    """A file that is no model is told before the agent starts."""
+    (tmp_path / "model.onnx").write_text("hello", encoding="utf-8")
+    path = configuration(tmp_path, cameras={"north": "sim:orchard"}, more='[model]\npath = "model.onnx"\n')
+    assert_one_clear_line(hedgerow("check", path), "model.path: ")
+
+
 def test_unreadable_configuration(tmp_path: Path):
     """A configuration that is absent, broken or wrong is one clear line."""
     assert_one_clear_line(hedgerow("run", "--config", tmp_path / "no.toml"), "cannot read configuration")

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
@@ -13,10 +14,11 @@ from cloud_sync.wire import Channel, Encoded, Message, decode, encode, parse_top
 class Listener:
     """Subscribes to filters in a thread of its own, and publishes what it is told."""
 
-    def __init__(self, url: str, *filters: str) -> None:
+    def __init__(self, url: str, *filters: str, ca_file: Path | None = None) -> None:
         self.heard: list[Arrived] = []
         self._wake = Wake()
-        self._connection = Connection(BrokerSettings(url), ConnectOptions(f"listener-{uuid4().hex}"), self._wake)
+        settings = BrokerSettings(url, ca_file=ca_file)
+        self._connection = Connection(settings, ConnectOptions(f"listener-{uuid4().hex}"), self._wake)
         self._filters = filters
         self._ready = threading.Event()
         self._stop = threading.Event()

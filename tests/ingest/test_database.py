@@ -8,17 +8,22 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import URL, Column, MetaData, Table, create_engine, insert, inspect, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.ingest import open_database, schema
 from cloud_sync.ingest.database import HEAD, MIGRATIONS, DatabaseAwayError, open_for_reading
+from cloud_sync.ingest.partitions import make_partitions
 from cloud_sync.migrate import migrate
 from cloud_sync.sqlite import open_sqlite
-from tests.faults.ends import BOX
-from tests.ingest.messages import STREAM, event, put, rows
+from cloud_sync.wire import MeasureRow
+from tests.faults.ends import BOX, rollup_row
+from tests.ingest.messages import STREAM, event, put, rollups, rows
 from tests.postgres import PASSWORD, Postgres
+
+LEFT, ASKED = "d" * 32, "e" * 32
 
 
 def test_migrations_lead_to_the_schema(tmp_path: Path) -> None:
@@ -83,6 +88,59 @@ def test_first_schema_with_rows_is_upgraded(tmp_path: Path) -> None:
     assert put(engine, event(10))[BOX][0].through == 10
     assert rows(engine, schema.device)[0].state == "online"
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_second_schema_with_rows_is_upgraded(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Rows are told apart by the database of their box from then on: what comes again of each changes its own alone."""
+    url = request.getfixturevalue("postgres_url") if kind == "postgresql" else f"sqlite:///{tmp_path / 'cloud.db'}"
+    _make_second(url)
+    engine = open_database(url)
+    assert {row.id: row.database for row in rows(engine, schema.stream)} == {STREAM: 0, LEFT: 1, ASKED: 1}
+    assert {(row.start, row.stream, row.database) for row in rows(engine, schema.rollup)} == {
+        (rollup_row(0).start, STREAM, 0),
+        (rollup_row(1).start, LEFT, 1),
+    }
+    assert [row.database for row in rows(engine, schema.measure)] == [1]
+    put(engine, rollups(5, rollup_row(1, unique_tracks=9)._replace(revision=2), stream=ASKED))
+    put(engine, rollups(5, rollup_row(1, unique_tracks=4)))
+    with engine.connect() as connection:
+        hourly = connection.execute(text("SELECT sum(unique_tracks) FROM rollup_hourly")).scalar_one()
+    assert hourly == 7 + 9 + 4
+    engine.dispose()
+
+
+def _make_second(url: str) -> None:
+    """Make a database of version 0002: a box had a new disk, and was then asked for a new stream."""
+    parts = make_url(url)
+    sqlite = parts.drivername == "sqlite"
+    engine = open_sqlite(Path(str(parts.database)), write=True) if sqlite else create_engine(psycopg_url(url))
+    migrate(engine, MIGRATIONS, head="0002", landmark="received")
+    tables_moments = ((schema.rollup, [rollup_row(0).start]), (schema.measure, [rollup_row(1).start]))
+    with engine.begin() as connection:
+        if not sqlite:
+            for table, moments in tables_moments:
+                make_partitions(connection, table, moments)
+        for number, (stream, remint) in enumerate(((STREAM, None), (LEFT, "asked"), (ASKED, None))):
+            values = {"id": stream, "site": BOX.site, "device": BOX.device, "first_seen_ms": number, "remint": remint}
+            connection.execute(insert(schema.stream).values(**values))
+        origin = {"site": BOX.site, "device": BOX.device, "boot": 1}
+        for number, stream in ((0, STREAM), (1, LEFT)):
+            row = rollup_row(number, unique_tracks=7 * (1 - number))._asdict()
+            connection.execute(insert(_before(schema.rollup)).values(**row, **origin, stream=stream))
+        reading = MeasureRow("north", "*", "*", "dwell_s", rollup_row(1).start, 60, 1, 1, 2.0, 2.0, 2.0)._asdict()
+        connection.execute(insert(_before(schema.measure)).values(**reading, **origin, stream=LEFT))
+    engine.dispose()
+
+
+def _before(table: Table) -> Table:
+    """Return a table of windows as it was in version 0002."""
+    columns = [Column(column.name, column.type) for column in table.c if column.name != "database"]
+    return Table(table.name, MetaData(), *columns)
+
+
+def psycopg_url(url: str) -> URL:
+    return make_url(url).set(drivername="postgresql+psycopg")
 
 
 def test_head_is_the_newest_migration() -> None:

@@ -1,5 +1,6 @@
 """A worker against real brokers."""
 
+import secrets
 import sqlite3
 import threading
 import time
@@ -79,6 +80,28 @@ def test_a_site_that_would_break_the_subscription_is_refused() -> None:
     """A name with a wildcard or a slash ends the command with one line."""
     with pytest.raises(SyncFatalError, match="no site"):
         IngestSettings(BrokerSettings("mqtt://h"), "sqlite:///x.db", site="+/#")
+
+
+def test_a_huge_message_does_not_reach_a_worker(mosquitto: Mosquitto, cloud: CloudEnd) -> None:
+    """mosquitto keeps a packet from a worker that is larger than the worker takes; what comes after it is stored."""
+    cloud.start(mosquitto.url, max_packet_bytes=300_000)
+    with Listener(mosquitto.url, ACK) as box:
+        box.publish(BOX.topic(Channel.EVENT), b"x" * 299_000)
+        box.publish(BOX.topic(Channel.EVENT), b"x" * 2_000_000)
+        box.publish(BOX.topic(Channel.EVENT), event(1))
+        eventually(lambda: box.messages(Channel.ACK) == [AckMessage(stream=STREAM, through=1)])
+    assert [row.size_bytes for row in cloud.rows(schema.quarantine)] == [299_000]
+
+
+def test_a_huge_message_of_a_broker_that_knows_no_limit_is_set_aside(broker: Broker, cloud: CloudEnd) -> None:
+    """A good message that is too large is not stored; a broker that hands it on all the same has it set aside."""
+    cloud.start(broker.url, max_packet_bytes=1000)
+    with Listener(broker.url, ACK) as box:
+        box.publish(BOX.topic(Channel.EVENT), event(1).model_copy(update={"data": {"text": secrets.token_hex(4000)}}))
+        box.publish(BOX.topic(Channel.EVENT), event(2))
+        eventually(lambda: cloud.count(schema.event) == 1)
+    assert [row.seq for row in cloud.rows(schema.event)] == [2]
+    assert all("where 1000 are allowed" in row.reason for row in cloud.rows(schema.quarantine))
 
 
 def test_nothing_is_acknowledged_before_it_is_durable(broker: Broker, cloud: CloudEnd, tmp_path: Path) -> None:

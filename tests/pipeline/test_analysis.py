@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Self
 
 import cv2
@@ -16,6 +18,7 @@ from agent.errors import RejectedError
 from agent.pipeline import CameraPipeline, Step
 from agent.tracking import ByteTrack, TrackerParams
 from agent.turns import Share
+from agent.types import Detections, Image
 from tests.pipeline.scripted import ScriptedDetector, frame_of
 
 WAIT_S = 5.0
@@ -167,3 +170,37 @@ def test_service_tells_what_is_granted():
         service = running.loop.service()
     assert (service["a"].wanted_fps, service["a"].granted_fps) == (10, 10)
     assert service["b"].cost_ms is None
+
+
+class SlowDetector(ScriptedDetector):
+    """Takes fifteen frames of a camera to look at one."""
+
+    deliver: Callable[[], None]
+
+    def detect(self, image: Image) -> Detections:
+        for _ in range(15):
+            self.deliver()
+        return super().detect(image)
+
+
+def test_a_camera_that_waits_for_its_turn_is_watched_meanwhile():
+    """Of a camera that gives five frames a second to a detector that takes three seconds, the time is watched."""
+    detector = SlowDetector()
+    running = Running("a", detector=detector)
+
+    def deliver() -> None:
+        running.clock.advance(0.2)
+        running.put("a", running.clock.now().monotonic_ns // 10**8)
+
+    detector.deliver = deliver
+    with running:
+        deadline = time.monotonic() + WAIT_S
+        while len(running.steps) < 8 and time.monotonic() < deadline:
+            deliver()
+            time.sleep(0.002)
+    steps = running.steps[3:]  # rates are known by then; a pace is learned only from the seventh on
+    assert [step.observation.observed_ns for step in steps] == [
+        after.frame.captured.monotonic_ns - before.frame.captured.monotonic_ns
+        for before, after in pairwise(running.steps[2:])
+    ]
+    assert len(steps) >= 5

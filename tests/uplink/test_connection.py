@@ -5,12 +5,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 
 from cloud_sync.errors import SyncFatalError
 from cloud_sync.mqtt import (
     Address,
+    Arrived,
     Backoff,
     BrokerSettings,
     Closed,
@@ -20,6 +22,7 @@ from cloud_sync.mqtt import (
     Event,
     Opened,
     Outgoing,
+    Subscribed,
     Wake,
 )
 from cloud_sync.wire import Encoded
@@ -56,6 +59,89 @@ def test_packet_size_is_what_travels(mosquitto: Mosquitto, payload_bytes: int) -
         events_until(connection, Delivered)
         assert link.sent_bytes - before == message.packet_bytes()
         connection.close(goodbye=True)
+
+
+class Dialled:
+    """A connection whose broker is the test: what is said to it is the test's."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            url = f"mqtt://127.0.0.1:{listener.getsockname()[1]}"
+            self.connection = Connection(BrokerSettings(url), ConnectOptions("test"), Wake())
+            self.connection.open()
+            self.end, _ = listener.accept()
+        self.end.settimeout(5)
+        self.end.recv(65536)
+        self.end.sendall(CONNACK)
+        events_until(self.connection, Opened)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.connection.close(goodbye=False)
+        self.end.close()
+
+
+def test_packets_of_all_kinds_are_told_apart_at_any_byte() -> None:
+    """PUBACKs, messages, pings and answers that come byte by byte are taken in their order, and answered."""
+    with Dialled() as broker:
+        asked = broker.connection.subscribe("a")
+        first, second, third = (broker.connection.publish(Outgoing("a", Encoded(b"x", None))) for _ in range(3))
+        said = [
+            b"\x40\x02" + first.to_bytes(2, "big"),
+            b"\xd0\x00",
+            b"\x32\x07\x00\x01a\x00\x09\x00@",  # a message whose payload looks like a PUBACK
+            b"\x40\x03" + second.to_bytes(2, "big") + b"\x10",
+            b"\x40\x02\x00\x05",  # of no message of ours
+            b"\x90\x04" + asked.to_bytes(2, "big") + b"\x00\x01",
+            b"\x40\x07" + third.to_bytes(2, "big") + b"\x87\x03\x1f\x00\x00",
+        ]
+        events: list[Event] = []
+        for byte in b"".join(said):
+            broker.end.sendall(bytes([byte]))
+            events += broker.connection.poll(0.1)
+        assert events == [
+            Delivered(first, 0),
+            Arrived(9, 1, "a", b"@", retain=False, encoding=None),
+            Delivered(second, 0x10),
+            Subscribed(asked, ()),
+            Delivered(third, 0x87),
+        ]
+        assert events[-1].text == "Not authorized (0x87)"
+        assert broker.end.recv(65536).endswith(b"\x40\x02\x00\x09")
+
+
+def test_connection_that_breaks_in_writing_ends() -> None:
+    """Where nothing can be sent any more the connection ends, though the other end keeps it open and says nothing."""
+    with Dialled() as broker:
+        stream = broker.connection._client.stream
+        assert stream is not None
+        stream.sock.shutdown(socket.SHUT_WR)
+        broker.connection.publish(Outgoing("a", Encoded(b"x", None)))
+        assert isinstance(events_until(broker.connection, Closed)[-1], Closed)
+
+
+def test_an_unknown_reason_has_its_number() -> None:
+    """A reason that no version of MQTT knows is told by its number."""
+    assert Delivered(1, 0xF3).text == "0xF3"
+
+
+def test_ids_of_messages_on_their_way_differ() -> None:
+    """No id is given twice before its PUBACK, nor one that a subscription has; who acknowledges nothing is left."""
+    with Dialled() as broker:
+        message = Outgoing("a", Encoded(b"", None))
+        asked = broker.connection.subscribe("a")
+        given = [broker.connection.publish(message) for _ in range(10)]
+        broker.end.sendall(b"".join(b"\x40\x02" + mid.to_bytes(2, "big") for mid in given[4:8]))
+        assert len(events_until(broker.connection, Delivered)) == 4
+        more = [broker.connection.publish(message) for _ in range(0x8000 - 6)]
+        assert sorted({*given[:4], *given[8:], *more}) == [*range(0x8000, 0x10000)]
+        assert asked < 0x8000
+        broker.connection.publish(message)
+        closed = broker.connection.poll(0)[-1]
+        assert isinstance(closed, Closed)
+        assert "acknowledges nothing" in closed.detail
 
 
 def test_limits_of_the_broker_are_known(make_mosquitto: Callable[..., Mosquitto]) -> None:

@@ -10,8 +10,7 @@ import pytest
 
 from cloud_sync.ingest import schema
 from cloud_sync.outbox import append_rollups
-from cloud_sync.uplink import UplinkSettings
-from cloud_sync.uplink import uplink as uplink_module
+from cloud_sync.uplink import UplinkSettings, streams
 from cloud_sync.wire import AckMessage, Channel, encode
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import BOX, BoxEnd, CloudEnd, fast_settings, rollup_row
@@ -109,7 +108,7 @@ def test_new_stream_that_begins_late_is_settled(
 ) -> None:
     """A writer that is held up for longer than the uplink waits for it makes the new stream all the same, and what the
     cloud confirms of that leaves the outbox."""
-    monkeypatch.setattr(uplink_module, "REMINT_S", 0.2)
+    monkeypatch.setattr(streams, "REMINT_S", 0.2)
     for number in range(10):
         box.add_event(f"event-{number}").result(5)
     before, held = box.outbox.stream, threading.Event()

@@ -1,5 +1,6 @@
 """TLS, client certificates and passwords with a real mosquitto: what works, and one clear line for what does not."""
 
+import random
 import subprocess
 import time
 from collections.abc import Callable
@@ -10,8 +11,10 @@ import pytest
 
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import LinkState, Uplink
+from cloud_sync.wire import Channel, EventMessage
 from tests.faults.brokers import Mosquitto
 from tests.faults.ends import BoxEnd, fast_settings
+from tests.faults.listener import Listener
 from tests.uplink.authority import Authority
 from tests.waiting import eventually
 
@@ -132,3 +135,20 @@ def test_password_changed_while_running(
     eventually(lambda: "refuses the connection: Not authorized" in uplink.status().detail)
     secret.write_text("second\n", encoding="utf-8")
     eventually(lambda: uplink.status().state is LinkState.ONLINE)
+
+
+def test_backlog_goes_over_tls(make_mosquitto: MakeMosquitto, authority: Authority, box: BoxEnd) -> None:
+    """Small and large messages, more than a record of TLS or the socket holds, all arrive and are acknowledged."""
+    broker = serving(make_mosquitto, authority.issue("broker"), f"cafile {authority.file}")
+    picture = {"kind": "snapshot", "camera": "north", "at_ms": 1, "width": 1, "height": 1}
+    for number in range(150):
+        box.add_event(f"event {number}")
+    for _ in range(5):
+        box.add_evidence(picture, random.Random(1).randbytes(80_000)).result(5)
+    url = f"mqtts://localhost:{broker.port}"
+    with Listener(url, "hedgerow/v1/#", ca_file=authority.file) as cloud:
+        settings = BrokerSettings(url, ca_file=authority.file)
+        box.start_uplink(fast_settings(url, broker=settings, confirm="broker"))
+        eventually(lambda: box.waiting() == [])
+        events = [message.kind for message in cloud.messages(Channel.EVENT) if isinstance(message, EventMessage)]
+    assert events == [f"event {number}" for number in range(150)]

@@ -9,6 +9,7 @@ import pytest
 
 from cloud_sync.mqtt import BrokerSettings
 from cloud_sync.uplink import LinkState
+from cloud_sync.uplink import uplink as uplink_module
 from cloud_sync.wire import (
     AckMessage,
     BirthMessage,
@@ -147,6 +148,18 @@ def test_broker_mode_settles_at_the_puback(mosquitto: Mosquitto, box: BoxEnd) ->
     with Listener(mosquitto.url, EVERYTHING):
         eventually(lambda: box.waiting() == [])
         eventually(lambda: uplink.status().detail == "")
+
+
+def test_last_confirmed_entries_wait_for_nothing_else(
+    mosquitto: Mosquitto, box: BoxEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is confirmed in the rest between two writes leaves when that is over, though nothing happens any more."""
+    monkeypatch.setattr(uplink_module, "STEP_S", 60)
+    for number in range(150):
+        box.add_event(f"event {number}")
+    with Listener(mosquitto.url, EVERYTHING):
+        uplink = box.start_uplink(fast_settings(mosquitto.url, confirm="broker"))
+        eventually(lambda: uplink.status().confirmed_through == 150)
 
 
 def test_silent_cloud_is_not_flooded(mosquitto: Mosquitto, box: BoxEnd) -> None:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.analytics.chosen import hinted
 from agent.analytics.farm.colour import DARKEST_LIGHTNESS, chroma, lab
 from agent.analytics.farm.sightings import Sightings, inside
 from agent.config import FarmConfig, RipenessConfig
@@ -105,12 +106,13 @@ class Ripeness:
         self._class_names = tuple(class_names)
         self._scales: dict[int, Scale] = {}
         for number, reference in enumerate(config.ripeness):
-            where = f"camera {camera}: farm.ripeness.{number}.class: found {reference.class_name!r}"
+            where = f"camera {camera}: farm.ripeness.{number}.class: found"
             if reference.class_name not in self._class_names:
-                raise ConfigError(f"{where}; allowed: {', '.join(self._class_names)}")
+                found = hinted(reference.class_name, self._class_names)
+                raise ConfigError(f"{where} {found}; allowed: {', '.join(self._class_names)}")
             index = self._class_names.index(reference.class_name)
             if index in self._scales:
-                raise ConfigError(f"{where} again; allowed: each class once")
+                raise ConfigError(f"{where} {reference.class_name!r} again; allowed: each class once")
             self._scales[index] = Scale(reference)
         self._sightings = Sightings()
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
+from agent.analytics.gaps import Gaps
 from agent.analytics.latch import Latch
 from agent.analytics.sight.signs import Signs, read_signs
 from agent.analytics.sight.view import Change, View
@@ -55,10 +57,12 @@ class Sight:
 
         Args:
             camera: Name for the events.
-            max_gap_s: Frames further apart than this leave a gap in which nobody knows what it saw.
+            max_gap_s: Frames further apart than this leave a gap in which nobody knows what it saw, unless the camera
+                is always so slow (``Gaps``).
             view: Notices that it was moved; None for a camera that moves.
         """
         self._camera, self._max_gap_s, self.view = camera, max_gap_s, view
+        self._gaps = Gaps(max_gap_s)
         self._latches = {trouble: Latch(side=-1, hold_s=_HOLD_S) for trouble in WORDS if trouble != "clear"}
         self._latches["frozen"].hold_s = 0.0
         self._clear: Mapping[str, int] = {}
@@ -66,6 +70,7 @@ class Sight:
         self._before: Small | None = None
         self._same_since_s = self._last_s = self._checked_s = self._measured_s = float("-inf")
         self._boot: int | None = None
+        self._session: int | None = None
         self.state = "clear"
 
     @property
@@ -74,20 +79,27 @@ class Sight:
         moved = self.state == "clear" and self.view is not None and self.view.moved
         return "moved" if moved else self.state
 
-    def look(self, frame: Frame) -> Sighting:
-        """Look at the next frame; one without its small picture says nothing new."""
+    def look(self, frame: Frame, *, paced_s: float = 0.0) -> Sighting:
+        """Look at the next frame; one without its small picture says nothing new.
+
+        Args:
+            frame: The picture; the first of a session stands for no time.
+            paced_s: As for ``Presence``.
+        """
         now_s = frame.captured.monotonic_ns / 1e9
         if frame.captured.boot != self._boot or now_s < self._last_s:
             self._boot = frame.captured.boot
             self._same_since_s = self._last_s = self._checked_s = self._measured_s = float("-inf")
-        passed_s, self._last_s = now_s - self._last_s, now_s
+        known, passed_s = frame.session == self._session and isfinite(self._last_s), now_s - self._last_s
+        self._last_s, self._session = now_s, frame.session
+        watched = known and not self._gaps.is_gap(passed_s, paced_s=paced_s)
         events: tuple[Event, ...] = ()
         measures: tuple[Measure, ...] = ()
         if frame.small is not None and now_s - self._checked_s >= _EVERY_S:
             events, measures = self._check(frame.small, frame.captured)
         doubt = any(side == 1 for side in self._clear.values())
         observes = self.state == "clear" and not doubt
-        if not observes and passed_s <= self._max_gap_s:
+        if not observes and watched:
             measures = (*measures, Measure(ANY, ANY, "blind_s", passed_s))
         return Sighting(self.state == "clear", observes, measures, events)
 
