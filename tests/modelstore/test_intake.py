@@ -85,7 +85,7 @@ def test_bad_files_are_refused_and_leave_nothing(store, tmp_path, name, content,
 
 
 def test_other_models_are_refused_and_leave_nothing(store, make_model, tmp_path):
-    """Another task, unknown outputs, no names, a nameless class in the probe, a missing file and an empty folder are told apart."""
+    """Another task, unknown outputs, no names, a nameless class found, no file and an empty folder are told apart."""
     (tmp_path / "folder").mkdir()
     for given, says in (
         (make_model(NOTHING, metadata={"task": "segment"}, name="a"), "made for the task 'segment'"),
