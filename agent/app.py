@@ -14,9 +14,10 @@ from agent.cameras import Cameras
 from agent.chores import Chores
 from agent.clock import BoxClock, SystemClock, kernel_is_synchronised
 from agent.config import Config, read_secret
+from agent.detection import BackendTrials
 from agent.errors import FatalError, RetryableError
 from agent.machine import read_machine
-from agent.modelstore import open_model
+from agent.modelstore import model_files, open_model
 from agent.schedule import Schedule
 from agent.status import BoxStatus
 from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
@@ -55,7 +56,7 @@ class Agent:
             self._store = opened.enter_context(
                 open_store(config.storage.data_dir, self._machine_clock.now(), synchronised=kernel_is_synchronised())
             )
-            # Once the directory is ours: what "auto" measures is remembered there, and takes a while.
+            # Once the directory is ours: what "auto" has measured is remembered there.
             self._detector = open_model(config.model, config.storage.data_dir, min_score=LOW_SCORE)
             opened.callback(self._detector.close)
             self._clock = BoxClock(self._store.stretch, known_ns=self._store.known_ns, raw=self._machine_clock)
@@ -93,6 +94,7 @@ class Agent:
             )
             app = create_app(self.status, self._live, password=password)
             self.page = PageServer(app, config.page.listen, config.page.port)
+            self._trials = self._make_trials()
             self._supervisor = Supervisor()
             self._schedule = Schedule()
             self._opened = opened.pop_all()
@@ -131,6 +133,12 @@ class Agent:
             utc_ms=self._clock.utc_ms,
         )
 
+    def _make_trials(self) -> BackendTrials | None:
+        model, memory = self._config.model, self._config.storage.data_dir
+        if model.backend != "auto":
+            return None
+        return BackendTrials(model_files(model, memory), memory, threads=model.threads)
+
     def run(self, stop: threading.Event, *, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until ``stop`` is set, then store and send what there is, within a few seconds.
 
@@ -168,6 +176,8 @@ class Agent:
         if self._uplink is not None:
             self._supervisor.start("uplink", self._uplink.run, hang_after_s=25)
         self._cameras.start(self._supervisor)
+        if self._trials is not None:
+            self._supervisor.start("backends", self._trials.run, hang_after_s=2 * self._trials.longest_silence_s)
         self._schedule.every(1, "rollups", lambda: self._recorder.tick(self._clock.now()))
         self._schedule.every(3600, "retention", self._chores.retire)
         self._schedule.every(10, "outbox-limits", self._chores.bound_outbox)
@@ -193,6 +203,8 @@ class Agent:
         self._cameras.finish()
         self._recorder.event(Event("agent-stopped", None, self._clock.now(), {"version": __version__}))
         self._recorder.finish(self._clock.now(), timeout_s=1.0)
+        if self._trials is not None:
+            self._supervisor.stop("backends", timeout_s=0.5)
         talking = ["uplink"] if self._uplink is not None else []
         talking += ["page"] if self._config.page.enabled else []
         self._supervisor.stop(*talking, timeout_s=2.0)

@@ -92,13 +92,14 @@ class CameraPipeline:
         presence = Presence(camera, detector.info.class_names, max_gap_s=longest_step_s(fps))
         return cls(camera, detector, tracker, presence, analyses=analyses, row=row, finder=finder, sight=sight)
 
-    def step(self, frame: Frame, *, paced_s: float = 0.0) -> Step:
+    def step(self, frame: Frame, seen: Detections | None = None, *, paced_s: float = 0.0) -> Step:
         """Analyse the next frame. In a still one, what was tracked last is taken to be where it was.
 
         A camera that cannot see has nothing to analyse: that frame says how long it was blind, and no more.
 
         Args:
             frame: In order.
+            seen: What the detector sees in it, where it has looked already.
             paced_s: How far apart this camera's frames are now because the detector has no more time for it; 0: it has.
 
         Raises:
@@ -112,7 +113,7 @@ class CameraPipeline:
         if not sighting.sees:
             return self._blind(frame, sighting)
         held, self._held = self._held if frame.still else None, None
-        detections = self._detector.detect(frame.image) if held is None else held
+        detections = held if held is not None else seen if seen is not None else self._detector.detect(frame.image)
         tracks = self._tracker.update(detections, frame.captured)
         presence = self._presence.observe(tracks, frame.captured, paced_s=paced_s)
         if not sighting.observes:

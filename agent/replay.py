@@ -1,7 +1,7 @@
 """The full pipeline over a recording, as fast as it goes."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain, islice, pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ from agent.analytics import create_analyses, create_row
 from agent.capture import replay as frames_of
 from agent.clock import Clock, ManualClock, SystemClock
 from agent.config import CameraConfig
-from agent.detection import Detector
+from agent.detection import Detector, look_ahead
 from agent.errors import RejectedError
 from agent.pipeline import CameraPipeline
 from agent.summaries import RollupWindows
@@ -71,7 +71,7 @@ class ReplayResult:
 
 def replay(
     video: Path,
-    detector: Detector,
+    detectors: Sequence[Detector],
     *,
     confidence: float,
     camera: CameraConfig | None = None,
@@ -82,7 +82,8 @@ def replay(
 
     Args:
         video: The file.
-        detector: Should give detections down to a score of 0.1, or of ``confidence`` if that is less.
+        detectors: At least one, of one model: frames are seen by all of them at a time, and analysed in order. They
+            should give detections down to a score of 0.1, or of ``confidence`` if that is less.
         confidence: Score from which a detection may start a track; in (0, 1).
         camera: Its zones, lines, row and farm measures are taken of the recording; None: presence alone.
         on_progress: Called after each frame with the number of frames done, and that of all, 0 as it is not known.
@@ -102,17 +103,18 @@ def replay(
     frames = _frames(video)
     first = list(islice(frames, _FIRST_FRAMES))
     interval_s = _interval_s(first)
-    names = detector.info.class_names
+    info = detectors[0].info
+    names = info.class_names
     pipeline = CameraPipeline.for_camera(
         _CAMERA,
-        detector,
+        detectors[0],
         confidence=confidence,
         fps=1 / interval_s,
         analyses=create_analyses(camera, names) if camera else (),
         row=create_row(camera, names, confidence=confidence) if camera else None,
     )
-    for frame in chain(first, frames):
-        tally.add(pipeline.step(frame).observation)
+    for frame, seen in look_ahead(detectors, chain(first, frames)):
+        tally.add(pipeline.step(frame, seen).observation)
         if on_progress is not None:
             on_progress(tally.frames, 0)
     if tally.last_at is not None:
@@ -120,12 +122,12 @@ def replay(
     parts = tally.windows.flush(tally.last_at) if tally.last_at else []
     return ReplayResult(
         video=str(video),
-        model=detector.info.name,
-        backend=detector.info.backend,
+        model=info.name,
+        backend=info.backend,
         frames=tally.frames,
         seconds=round(tally.last_at.monotonic_ns / 1e9 + interval_s, 3) if tally.last_at else 0.0,
         wall_s=round((clock.now().monotonic_ns - started_ns) / 1e9, 3),
-        unique={name: tally.unique[name] for name in detector.info.class_names},
+        unique={name: tally.unique[name] for name in names},
         rollups=tuple(part for part in parts if isinstance(part, Rollup)),
         measures=tuple(part for part in parts if isinstance(part, MeasureRollup)),
         events=tuple(tally.events),

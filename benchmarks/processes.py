@@ -9,8 +9,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def processes_of(pid: int) -> list[int]:
     """Return a process and its children, the children in ascending order."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [pid, *sorted({int(child) for task in tasks for child in (task / "children").read_text().split()})]
+    return [pid, *sorted({child for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task)})]
 
 
 def cpu_s(pid: int) -> float:
@@ -36,6 +35,13 @@ def total_cpu_s(pid: int) -> float:
 def _rollup_mb(pid: int, key: str) -> float:
     found = re.search(rf"^{key}:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
     return int(found[1]) / 1024 if found else 0.0
+
+
+def _children(task: Path) -> list[int]:
+    try:
+        return [int(child) for child in (task / "children").read_text().split()]
+    except FileNotFoundError:
+        return []  # the thread has ended since it was listed
 
 
 def _times(pid: int) -> list[int]:

@@ -46,6 +46,7 @@ class RemoteSource:
         self._connection: socket.socket | None = None
         self._memory = MappedSegments()
         self._recorded = False
+        self._wants_small = False  # who asked for that of one picture asks for the next one's: then it comes unasked
         self._skipped = self._skipped_before = 0
 
     @property
@@ -73,14 +74,14 @@ class RemoteSource:
     def read(self, not_before_ns: int | None = None, /) -> Picture | None:
         """Return the next picture that can be decoded, or None at the end. Raises SourceError."""
         asked = {"do": "read", "freed": self._memory.freed(), "not_before_ns": not_before_ns}
-        answer = self._ask(asked, self._read_s + _GRACE_S)
+        answer = self._ask({**asked, "small": self._wants_small}, self._read_s + _GRACE_S)
         if "end" in answer.message:
             return None
         index, stream_ns = answer.message.get("index"), answer.message.get("stream_ns")
         if not (isinstance(index, int) and (stream_ns is None or isinstance(stream_ns, int))):
             raise self._nonsense()
-        small = self._small(answer)
-        return Picture(index, stream_ns, self._image, lambda: small)
+        small = self._shrunk(answer) if self._wants_small else None
+        return Picture(index, stream_ns, self._image, lambda: self._small() if small is None else small)
 
     def close(self) -> None:
         """Disconnect."""
@@ -111,7 +112,11 @@ class RemoteSource:
             if answer.descriptor is not None:
                 os.close(answer.descriptor)
 
-    def _small(self, answer: Packet) -> Small:
+    def _small(self) -> Small:
+        self._wants_small = True
+        return self._shrunk(self._ask({"do": "small"}, _CONVERT_S))
+
+    def _shrunk(self, answer: Packet) -> Small:
         try:
             height, width = answer.message["small"]
             return np.frombuffer(answer.payload, np.uint8).reshape(height, width)

@@ -37,6 +37,14 @@ def open_chosen(options: argparse.Namespace, *, min_score: float) -> "Detector":
     return detector if options.tiles is None else TiledDetector(detector, options.tiles)
 
 
+def open_all_chosen(options: argparse.Namespace, *, min_score: float) -> "list[Detector]":
+    """Open the detectors that the options ask for, for many frames at a time."""
+    from agent.detection import TiledDetector, open_detectors
+
+    detectors = open_detectors(options.model, backend=options.backend, min_score=min_score)
+    return detectors if options.tiles is None else [TiledDetector(each, options.tiles) for each in detectors]
+
+
 def broker_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of commands that talk to a broker."""
     parser.add_argument("--username", metavar="NAME", help="at the broker; its password is in --password-file")

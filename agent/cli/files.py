@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agent.cli.arguments import model_options, open_chosen, share
+from agent.cli.arguments import model_options, open_all_chosen, open_chosen, share
 from agent.cli.output import Progress, print_json, say
 from agent.errors import ConfigError
 
@@ -48,10 +48,11 @@ def _replay(options: argparse.Namespace) -> int:
     from agent.replay import replay
 
     camera = _camera(options)
-    detector = open_chosen(options, min_score=min(0.1, options.confidence))
+    detectors = open_all_chosen(options, min_score=min(0.1, options.confidence))
     with Progress("frames") as progress:
-        result = replay(options.video, detector, confidence=options.confidence, camera=camera, on_progress=progress)
-    detector.close()
+        result = replay(options.video, detectors, confidence=options.confidence, camera=camera, on_progress=progress)
+    for detector in detectors:
+        detector.close()
     if options.json:
         print_json(result.as_dict())
     else:

@@ -13,8 +13,8 @@ class Picture:
     """One picture of a stream, not yet converted: most pictures of a fast camera are never wanted.
 
     ``index`` counts the pictures of the stream since it was opened, from 0. ``stream_ns`` is the stream's own time
-    of it, from any origin; None where the stream has none that can be trusted. ``to_bgr`` converts; call it before
-    the next ``read``, at most once. ``to_small`` gives its small luma, much cheaper. Both may raise SourceError.
+    of it, from any origin; None where the stream has none that can be trusted. ``to_bgr`` converts, at most once.
+    ``to_small`` gives its small luma, much cheaper. Call both before the next ``read``. Both may raise SourceError.
     """
 
     index: int

@@ -116,8 +116,13 @@ class _Session:
         picture = self._picture = self._source.read(asked["not_before_ns"])
         if picture is None:
             return {"end": True}, b"", None
-        small = picture.to_small()
-        return {"index": picture.index, "stream_ns": picture.stream_ns, "small": small.shape}, small.tobytes(), None
+        small, payload, _ = self._small(asked) if asked["small"] else ({}, b"", None)
+        return {"index": picture.index, "stream_ns": picture.stream_ns, **small}, payload, None
+
+    def _small(self, _asked: dict[str, Any]) -> tuple[dict[str, Any], bytes, None]:
+        assert self._picture is not None
+        small = self._picture.to_small()
+        return {"small": small.shape}, small.tobytes(), None
 
     def _image(self, _asked: dict[str, Any]) -> tuple[dict[str, Any], bytes, int | None]:
         assert self._picture is not None
@@ -129,4 +134,5 @@ _WORK: dict[str, Callable[[_Session, dict[str, Any]], tuple[dict[str, Any], byte
     "open": _Session._open,  # noqa: SLF001  beside the class: in each session it would be a cycle, and keep its memory
     "read": _Session._read,  # noqa: SLF001
     "image": _Session._image,  # noqa: SLF001
+    "small": _Session._small,  # noqa: SLF001
 }

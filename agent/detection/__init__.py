@@ -1,13 +1,16 @@
 """Detection: a frame in, boxes out. See DESIGN.md in this folder."""
 
+from agent.detection.ahead import look_ahead
 from agent.detection.classes import read_class_names
-from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector
+from agent.detection.detector import Backend, Detector, bundled_model_path, open_detector, open_detectors
 from agent.detection.folder import FolderResult, detect_folder
+from agent.detection.later import BackendTrials
 from agent.detection.model import ModelInfo
 from agent.detection.tiles import TiledDetector, Tiling
 
 __all__ = [
     "Backend",
+    "BackendTrials",
     "Detector",
     "FolderResult",
     "ModelInfo",
@@ -15,6 +18,8 @@ __all__ = [
     "Tiling",
     "bundled_model_path",
     "detect_folder",
+    "look_ahead",
     "open_detector",
+    "open_detectors",
     "read_class_names",
 ]

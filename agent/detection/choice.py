@@ -1,4 +1,7 @@
-"""Which backend runs a model best on this box: measured once, remembered, measured again when anything changed."""
+"""Which backend runs a model best on this box: measured once, remembered, measured again when anything changed.
+
+A start never waits for it: where nothing is remembered the usual winner runs, and ``BackendTrials`` measures meanwhile.
+"""
 
 import hashlib
 import importlib.metadata
@@ -49,23 +52,33 @@ def installed_backends(kind: Kind) -> list[str]:
 
 
 def choose_backend(file: ModelFile, memory: Path, *, threads: int) -> str:
-    """Return the best backend by what is remembered, or by a new measurement, which is then remembered.
+    """Return the best backend by what is remembered; where nothing is, the usual winner.
 
     Args:
         file: The model; at least one backend for its kind is installed.
-        memory: Folder that remembers. Where it cannot be written, the next start measures again.
+        memory: Folder that remembers.
         threads: As the detector will be opened with.
     """
     candidates = installed_backends(file.kind)
     if len(candidates) == 1:
         return candidates[0]
     table = _recall(memory / MEMORY, _key(file, candidates, threads))
-    remembered = table is not None
-    if table is None:
-        table = measure_backends(file, memory, threads=threads)
-    figures = {trial.backend: trial.wall_ms or trial.problem for trial in table.trials}
-    log.info("backend_chosen", backend=table.chosen, model=file.path.name, ms=figures, remembered=remembered)
-    return table.chosen
+    chosen = table.chosen if table else candidates[0]
+    figures = {trial.backend: trial.wall_ms or trial.problem for trial in table.trials} if table else {}
+    log.info("backend_chosen", backend=chosen, model=file.path.name, ms=figures, remembered=table is not None)
+    return chosen
+
+
+def measure_if_new(file: ModelFile, memory: Path, *, threads: int) -> bool:
+    """Measure where there is a choice of which nothing is remembered; return whether nothing is left to do."""
+    candidates = installed_backends(file.kind)
+    if len(candidates) < 2 or _recall(memory / MEMORY, _key(file, candidates, threads)):
+        return True
+    table = measure_backends(file, memory, threads=threads)
+    if not all(trial.steady for trial in table.trials):
+        return False
+    log.info("backends_measured", best=table.chosen, model=file.path.name, hint="the next start takes it")
+    return True
 
 
 def measure_backends(file: ModelFile, memory: Path | None, *, threads: int) -> BackendTable:
@@ -76,7 +89,7 @@ def measure_backends(file: ModelFile, memory: Path | None, *, threads: int) -> B
     steady = all(trial.steady for trial in trials)
     if not steady:
         log.warning(
-            "backends_measured_while_busy", chosen=table.chosen, hint="not remembered: the next start measures again"
+            "backends_measured_while_busy", chosen=table.chosen, hint="not remembered: it is measured again later"
         )
     if memory is not None and steady and any(trial.wall_ms for trial in trials):
         _remember(memory / MEMORY, _key(file, candidates, threads), table)

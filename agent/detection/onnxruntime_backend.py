@@ -1,6 +1,8 @@
 """YOLO on ONNX Runtime: the extra ``hedgerow[onnxruntime]``. Imported on demand."""
 
-from typing import Any
+import copy
+import os
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
@@ -33,13 +35,14 @@ _ELEMENT_TYPES: dict[str, type[np.floating]] = {"tensor(float)": np.float32, "te
 class OnnxRuntimeDetector:
     """A ``Detector`` on ONNX Runtime's CPU provider."""
 
-    def __init__(self, file: ModelFile, thresholds: Thresholds, *, threads: int) -> None:
+    def __init__(self, file: ModelFile, thresholds: Thresholds, *, threads: int, count: int = 1) -> None:
         """Load the model and run it once.
 
         Args:
             file: The model.
             thresholds: Which detections count.
             threads: CPU threads; 0 leaves it to ONNX Runtime.
+            count: Detectors on it that are to run at a time, this one and those of ``another``; they share the threads.
 
         Raises:
             FatalError: The model cannot be used; the message says why.
@@ -47,7 +50,8 @@ class OnnxRuntimeDetector:
         self._thresholds = thresholds
         with loading(file, BACKEND, _ERRORS):
             self._session: Any | None = None
-            self._session, metadata, size = _load(file, threads)
+            threads_each = max(1, (threads or len(os.sched_getaffinity(0))) // count) if count > 1 else threads
+            self._session, metadata, size = _load(file, threads_each)
             self._letterbox = Letterbox(*size)
             node = self._session.get_inputs()[0]
             self._input_name = node.name
@@ -62,6 +66,13 @@ class OnnxRuntimeDetector:
     def info(self) -> ModelInfo:
         """What runs."""
         return self._info
+
+    def another(self) -> Self:
+        """Return one more on the same session, which runs for several threads at a time, with an input of its own."""
+        other = copy.copy(self)
+        other._letterbox = Letterbox(self._info.input_height, self._info.input_width)  # noqa: SLF001  one of us
+        other._blob = np.zeros_like(self._blob)  # noqa: SLF001
+        return other
 
     def detect(self, image: Image) -> Detections:
         """Find objects in a frame; see ``Detector.detect``."""

@@ -2,7 +2,17 @@
 
 from agent.modelstore.intake import Intake, add_model
 from agent.modelstore.manifest import Agreement, Manifest, Variant
-from agent.modelstore.opening import class_names, open_model
+from agent.modelstore.opening import class_names, model_files, open_model
 from agent.modelstore.store import ModelStore
 
-__all__ = ["Agreement", "Intake", "Manifest", "ModelStore", "Variant", "add_model", "class_names", "open_model"]
+__all__ = [
+    "Agreement",
+    "Intake",
+    "Manifest",
+    "ModelStore",
+    "Variant",
+    "add_model",
+    "class_names",
+    "model_files",
+    "open_model",
+]

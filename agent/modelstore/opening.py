@@ -37,13 +37,18 @@ def class_names(config: Config) -> tuple[str, ...] | None:
     return read_class_names(config.model.path, backend=config.model.backend)
 
 
-def model_path(config: Config) -> Path:
-    """Return the file that runs by a configuration; of an installed model, its first shape.
+def model_files(config: ModelConfig, data_dir: Path) -> list[Path]:
+    """Return the files that run by a configuration: one, or of an installed model one for each shape.
 
     Raises:
         FatalError: The installed model is missing or damaged.
     """
-    if config.model.name is None:
-        return config.model.path or bundled_model_path()
-    store = ModelStore(config.storage.data_dir)
-    return store.folder / config.model.name / store.verify(config.model.name).variants[0].file
+    if config.name is None:
+        return [config.path or bundled_model_path()]
+    store = ModelStore(data_dir)
+    return [store.folder / config.name / each.file for each in store.verify(config.name).variants]
+
+
+def model_path(config: Config) -> Path:
+    """Return the first of ``model_files``."""
+    return model_files(config.model, config.storage.data_dir)[0]

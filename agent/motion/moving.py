@@ -23,18 +23,14 @@ class MovingObjects:
             width: Of the frame.
             height: Of the frame.
         """
-        stood: dict[int, NDArray[np.float32]] = {}
-        swept = []
-        for track_id, box in zip(tracks.track_ids.tolist(), tracks.boxes, strict=True):
-            stood[track_id] = before = self._stood.get(track_id, box)
-            if _is_elsewhere(box, before):
-                swept.append([*np.minimum(box[:2], before[:2]), *np.maximum(box[2:], before[2:])])
-                stood[track_id] = box
-        self._stood = stood
-        sides = np.array([width, height, width, height], np.float32)
-        return np.asarray(np.array(swept, np.float32).reshape(-1, 4) / sides, np.float32)
+        boxes, ids = tracks.boxes, tracks.track_ids.tolist()
+        before = np.array([self._stood.get(each, box) for each, box in zip(ids, boxes, strict=True)]).reshape(-1, 4)
+        moves = _are_elsewhere(boxes, before)
+        self._stood = dict(zip(ids, np.where(moves[:, np.newaxis], boxes, before), strict=True))
+        swept = np.hstack([np.minimum(boxes[:, :2], before[:, :2]), np.maximum(boxes[:, 2:], before[:, 2:])])[moves]
+        return np.asarray(swept / np.array([width, height, width, height]), np.float32)
 
 
-def _is_elsewhere(box: NDArray[np.float32], before: NDArray[np.float32]) -> bool:
-    step = np.abs(box[:2] + box[2:] - before[:2] - before[2:]).max() / 2
-    return bool(step > _LEAST_PART * (box[2:] - box[:2]).min())
+def _are_elsewhere(boxes: Boxes, before: Boxes) -> NDArray[np.bool_]:
+    steps = np.abs(boxes[:, :2] + boxes[:, 2:] - before[:, :2] - before[:, 2:]).max(axis=1) / 2
+    return np.asarray(steps > _LEAST_PART * (boxes[:, 2:] - boxes[:, :2]).min(axis=1))

@@ -59,6 +59,9 @@ class ByteTrack:
             ValueError: A box or score is not finite, a box is absurdly far away, or a class index is out of range; the
                 tracker is unchanged.
         """
+        if not (len(self._tracks) or len(detections)):  # most frames of a still scene: they cost nothing
+            self._last_at, self._last_boxes = at, detections.boxes
+            return Tracks.none()
         _check(detections)
         elapsed_s = self._elapsed_s(at)
         high, low = self._split(detections)
@@ -113,6 +116,8 @@ class ByteTrack:
 
         def pair(candidates: NDArray[np.bool_], rows: Ids, min_iou: float, *, fused: bool) -> Ids:
             chosen = np.flatnonzero(candidates & (matched == UNMATCHED))
+            if not (len(chosen) and len(rows)):
+                return rows
             found = associate(
                 boxes[chosen],
                 detections.boxes[rows],

@@ -67,6 +67,8 @@ class TrackTable:
 
     def followed_by(self, other: Self) -> Self:
         """Return these tracks with others below them."""
+        if not len(other):
+            return self
         classes = max(self.votes.shape[1], other.votes.shape[1])
         return type(self)(
             belief=self.belief.followed_by(other.belief),
@@ -103,4 +105,6 @@ class TrackTable:
 
 def _widened(votes: NDArray[np.float64], classes: int) -> NDArray[np.float64]:
     """Return a copy with columns for this many classes."""
-    return np.pad(votes, ((0, 0), (0, classes - votes.shape[1])))
+    widened = np.zeros((len(votes), classes))
+    widened[:, : votes.shape[1]] = votes
+    return widened

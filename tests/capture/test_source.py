@@ -74,3 +74,21 @@ def test_public_address(address: str, shown: str) -> None:
 def test_no_password_is_shown(password: str) -> None:
     """Whatever the password, it is replaced whole."""
     assert public_address(f"rtsp://user:{password}@host/stream") == "rtsp://user:***@host/stream"
+
+
+def test_a_small_picture_is_the_same_asked_for_or_sent_along(tmp_path: Path) -> None:
+    """The first small picture is asked for, those after it come with their pictures: each is its own picture's."""
+    settings = {"name": "cam", "source": str(make_video(tmp_path / "video.mp4", frames=6))}
+    smalls = []
+    for first in (0, 3):  # the picture from which on they are wanted
+        source = create_source(CameraConfig.model_validate(settings))
+        source.open()
+        pictures = []
+        for index in range(6):
+            picture = source.read()
+            picture.to_bgr()
+            pictures.append(picture.to_small() if index >= first else None)
+        source.close()
+        smalls.append(pictures)
+    assert all(np.array_equal(one, other) for one, other in zip(smalls[0][3:], smalls[1][3:], strict=True))
+    assert not np.array_equal(smalls[0][3], smalls[0][4])

@@ -1,6 +1,7 @@
 """Which backend runs a model on this box: measured with the real runtimes, remembered, and never trusted blindly."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.detection import choice, open_detector
-from agent.detection.choice import MEMORY, best_backend, measure_backends
+from agent.detection.choice import MEMORY, best_backend, measure_backends, measure_if_new
+from agent.detection.later import BackendTrials
 from agent.detection.model_file import read_model_file
 from agent.detection.trial import Trial, try_backend
 from agent.errors import FatalError
@@ -23,7 +25,7 @@ def remembered(bundled_model, tmp_path_factory) -> Path:
         patch.setattr(
             choice, "try_backend", lambda *args, **options: replace(try_backend(*args, **options), steady=True)
         )
-        open_detector(bundled_model, memory=folder).close()
+        measure_backends(read_model_file(bundled_model), folder, threads=0)
     return folder
 
 
@@ -69,6 +71,28 @@ def test_the_choice_is_remembered(bundled_model, memory, monkeypatch):
     assert set(line["ms"]) == {"openvino", "onnxruntime"}
 
 
+def test_a_start_never_waits_for_a_measurement(make_model, tmp_path, monkeypatch):
+    """Where nothing is remembered the usual winner runs at once."""
+    monkeypatch.setattr(choice, "try_backend", None)  # calling it would raise
+    line = chosen_line(make_model(nothing()), tmp_path)
+    assert (line["backend"], line["remembered"]) == ("openvino", False)
+
+
+def test_the_agent_measures_later_until_nothing_disturbs_it(make_model, tmp_path, monkeypatch):
+    """Each model is measured, again where times scattered, and the next start takes what was best."""
+    models = [make_model(nothing(), name="one"), make_model(nothing() + 1, name="two"), tmp_path / "gone.onnx"]
+    steady = iter([True, False, *[True] * 4])
+    figures = {"openvino": 2.0, "onnxruntime": 1.0}
+
+    def trial(_path: Path, backend: str, *, threads: int) -> Trial:
+        return Trial(backend, figures[backend], float(threads), steady=next(steady))
+
+    monkeypatch.setattr(choice, "try_backend", trial)
+    BackendTrials(models, tmp_path, threads=1, after_s=0.0).run(threading.Event(), lambda: None)
+    assert next(steady, None) is None
+    assert [chosen_line(model, tmp_path, threads=1)["backend"] for model in models[:2]] == ["onnxruntime"] * 2
+
+
 @pytest.mark.parametrize(
     "spoilt",
     [b"", b"{", b"\xff\xfe", b"[" * 5000, b"null", b'[{"key": 1}]', b'[{"key": "k", "chosen": "x", "trials": []}]'],
@@ -97,9 +121,9 @@ def test_another_model_box_or_version_is_measured_anew(make_model, memory, monke
     model = make_model(nothing())
     measured = []
     monkeypatch.setattr(choice, "try_backend", lambda path, backend, *, threads: measured.append(backend) or TRIAL)
-    open_detector(model, memory=memory, threads=1)
+    assert measure_if_new(read_model_file(model), memory, threads=1)
     assert measured == ["openvino", "onnxruntime"]
-    open_detector(model, memory=memory, threads=1)
+    assert measure_if_new(read_model_file(model), memory, threads=1)
     assert len(measured) == 2
     if changed == "model":
         model = make_model(nothing() + 1, name="other")
@@ -107,7 +131,7 @@ def test_another_model_box_or_version_is_measured_anew(make_model, memory, monke
         monkeypatch.setattr(choice.importlib.metadata, "version", lambda _package: "99")
     elif changed == "processor":
         monkeypatch.setattr(choice, "_processor", lambda: "another")
-    open_detector(model, memory=memory, threads=2 if changed == "threads" else 1)
+    measure_if_new(read_model_file(model), memory, threads=2 if changed == "threads" else 1)
     assert len(measured) == 4
 
 
@@ -115,10 +139,11 @@ TRIAL = Trial("openvino", wall_ms=1.0, cpu_ms=1.0)
 
 
 def test_a_folder_that_cannot_be_written_costs_the_memory_only(make_model, tmp_path, monkeypatch):
-    """Where nothing can be remembered the choice is made all the same, and the log says so."""
+    """Where nothing can be remembered the usual winner runs all the same, and the log says so."""
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr(choice, "try_backend", lambda path, backend, *, threads: TRIAL)
     with capture_logs() as logs:
+        measure_backends(read_model_file(make_model(nothing())), tmp_path / "file" / "below", threads=1)
         open_detector(make_model(nothing()), memory=tmp_path / "file" / "below", threads=1).close()
     assert "backend_not_remembered" in [entry["event"] for entry in logs]
 
@@ -149,11 +174,13 @@ def test_the_fastest_wins_and_among_equals_the_cheapest(figures, best):
 
 
 def test_times_that_are_not_steady_decide_nothing(make_model, tmp_path, monkeypatch):
-    """When something else kept the processor busy the usual winner runs, and the next start measures again."""
+    """When something else kept the processor busy the usual winner runs, and it is measured again."""
     busy = {"openvino": Trial("openvino", 50.0, 40.0, steady=False), "onnxruntime": Trial("onnxruntime", 20.0, 40.0)}
     monkeypatch.setattr(choice, "try_backend", lambda path, backend, *, threads: busy[backend])
+    model = make_model(nothing())
     with capture_logs() as logs:
-        assert open_detector(make_model(nothing()), memory=tmp_path).info.backend == "openvino"
+        assert not measure_if_new(read_model_file(model), tmp_path, threads=0)
+    assert open_detector(model, memory=tmp_path).info.backend == "openvino"
     assert "backends_measured_while_busy" in [entry["event"] for entry in logs]
     assert not (tmp_path / MEMORY).exists()
 
@@ -165,7 +192,7 @@ def test_a_backend_that_hangs_is_given_up(bundled_model):
 
 
 def test_a_model_that_nothing_runs_is_refused_in_one_line(tmp_path):
-    """When every measurement fails, the start fails with the model's own error, and nothing is remembered."""
+    """A measurement fails as the start does, with the model's own error, and nothing is remembered."""
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"no model")
     assert "is not an ONNX model" in try_backend(path, "onnxruntime", threads=1).problem

@@ -7,7 +7,7 @@ import pytest
 
 from agent.capture import SourceError
 from agent.config import CameraConfig
-from agent.detection import open_detector
+from agent.detection import open_detectors
 from agent.errors import RejectedError
 from agent.replay import replay
 from agent.types import ANY
@@ -17,10 +17,11 @@ TRUE_FRUIT = 66  # of the first tree, which these frames pass
 
 
 @pytest.fixture(scope="module")
-def detector(bundled_model):
-    detector = open_detector(bundled_model)
-    yield detector
-    detector.close()
+def detectors(bundled_model):
+    detectors = open_detectors(bundled_model)
+    yield detectors
+    for detector in detectors:
+        detector.close()
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,8 @@ def clip(shared_data, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def result(clip, detector):
-    return replay(clip, detector, confidence=0.25)
+def result(clip, detectors):
+    return replay(clip, detectors, confidence=0.25)
 
 
 def test_fruit_of_a_tree_is_counted(result):
@@ -91,7 +92,7 @@ def test_summary_names_what_was_found(result):
     assert "cherry" not in result.summary()
 
 
-def test_questions_of_a_camera_are_answered(clip, detector):
+def test_questions_of_a_camera_are_answered(clip, detectors):
     """Zones, lines, the row and the farm's measures of a configuration are taken of a recording, ends included."""
     camera = CameraConfig(
         name="pan",
@@ -101,7 +102,7 @@ def test_questions_of_a_camera_are_answered(clip, detector):
         row={},
         farm={"canopy": True},
     )
-    result = replay(clip, detector, confidence=0.25, camera=camera)
+    result = replay(clip, detectors, confidence=0.25, camera=camera)
     assert {row.zone for row in result.rollups} == {ANY, "left"}
     total = {(m.zone, m.class_name, m.name): m.total for m in result.measures}
     assert total["post", ANY, "crossed_in"] > 5
@@ -113,22 +114,22 @@ def test_questions_of_a_camera_are_answered(clip, detector):
     assert json.loads(json.dumps(result.as_dict()))["events"][0]["kind"] == "row-count"
 
 
-def test_progress_is_told(shared_data, detector, tmp_path):
+def test_progress_is_told(shared_data, detectors, tmp_path):
     """After each frame the number of frames done is told."""
     told = []
     image = tmp_path / "one.jpg"
     image.write_bytes(next((shared_data / "orchard" / "images" / "val").iterdir()).read_bytes())
-    result = replay(image, detector, confidence=0.25, on_progress=lambda done, total: told.append((done, total)))
+    result = replay(image, detectors, confidence=0.25, on_progress=lambda done, total: told.append((done, total)))
     assert told == [(1, 0)]
     assert result.frames == 1
 
 
-def test_what_is_no_video_is_told(detector, tmp_path):
+def test_what_is_no_video_is_told(detectors, tmp_path):
     """A missing file, a folder and a file of noise each give one line that names it."""
     noise = tmp_path / "noise.mp4"
     noise.write_bytes(bytes(range(256)) * 400)
     for path, kind in ((tmp_path / "absent.mp4", SourceError), (tmp_path, RejectedError), (noise, SourceError)):
         with pytest.raises(kind) as caught:
-            replay(path, detector, confidence=0.25)
+            replay(path, detectors, confidence=0.25)
         assert str(path) in str(caught.value)
         assert "\n" not in str(caught.value)
