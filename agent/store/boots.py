@@ -68,9 +68,10 @@ def utc_now_ns(connection: Connection, raw: Instant, boot_id: str) -> int:
 
 
 def note(connection: Connection, stretch: Stretch, now: Instant, boot_id: str) -> None:
-    """Put a stretch on record, if it is not."""
+    """Put a stretch on record, and if it is, how far its clock has been slewed: a restart must know it again."""
     c = table.c
-    if connection.execute(select(c.id).where(c.id == stretch.boot)).first() is None:
+    slewed = update(table).where(c.id == stretch.boot).values(first_utc_ns=c.first_monotonic_ns + stretch.offset_ns)
+    if connection.execute(slewed).rowcount == 0:
         values = {
             "id": stretch.boot,
             "kernel_boot_id": boot_id,

@@ -85,6 +85,8 @@ def _read_entries(entries: Iterable[tuple[str, bytes]]) -> Records:
         if channel == Channel.ROLLUP:
             _keep_newest(rollups, (RollupRow(*row) for row in fields["rollups"]), key=5)
             _keep_newest(measures, (MeasureRow(*row) for row in fields["measures"]), key=6)
+        elif channel == Channel.CLOCK:
+            continue  # no record of its own: it says by what the times of others were off
         elif channel == Channel.SHED:
             records.add(channel, *(fields.get(name, "") for name in _SHED), _pairs(fields["ranges"]))
         elif channel == Channel.EVIDENCE:

@@ -246,6 +246,19 @@ def test_forward_by_a_year_and_back(plausible: ClockedBox) -> None:
     assert_both_ends_equal(box)
 
 
+def test_a_clock_that_drifts_is_known_again(plausible: ClockedBox) -> None:
+    """It was slewed by ten seconds while the agent ran: the next start of the agent is no other clock."""
+    box = plausible
+    for _ in range(20):
+        box.machine.step_utc(0.5)
+        box.watch(1)
+    box.machine.advance(700)
+    box.keep()
+    box.stop()
+    box.start()
+    assert box.store.boot == 1
+
+
 @pytest.mark.parametrize("off_s", [125, -125])
 def test_a_clock_that_was_minutes_off(plausible: ClockedBox, off_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows go to where others of the same clock are, and these have gone on by then: none meets another."""
