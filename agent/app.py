@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from agent import __version__, report, stick
 from agent.cameras import Cameras
 from agent.chores import Chores
-from agent.clock import SystemClock
+from agent.clock import BoxClock, SystemClock, kernel_is_synchronised
 from agent.config import Config, read_secret
 from agent.detection import BackendTrials
 from agent.errors import FatalError, RetryableError
@@ -23,6 +23,7 @@ from agent.status import BoxStatus
 from agent.store import Checkpoint, Recorder, Writer, counts_since, measures_since, open_store
 from agent.supervisor import Supervisor
 from agent.systemd import notify, watchdog_interval_s
+from agent.timekeeper import Timekeeper
 from agent.types import Event
 from agent.web import LiveView, PageServer, create_app
 from agent.windows import upload_windows
@@ -51,19 +52,29 @@ class Agent:
         self._config = config
         password = read_secret(config.page.password_file) if config.page.password_file else None
         with ExitStack() as opened:
-            self._store = opened.enter_context(open_store(config.storage.data_dir, SystemClock().now()))
+            self._machine_clock = SystemClock()
+            self._store = opened.enter_context(
+                open_store(config.storage.data_dir, self._machine_clock.now(), synchronised=kernel_is_synchronised())
+            )
             # Once the directory is ours: what "auto" has measured is remembered there.
             self._detector = open_model(config.model, config.storage.data_dir, min_score=LOW_SCORE)
             opened.callback(self._detector.close)
-            self._clock = SystemClock(self._store.boot)
+            self._clock = BoxClock(self._store.stretch, known_ns=self._store.known_ns, raw=self._machine_clock)
             self._started = self._clock.now()
             self._writer = Writer(self._store.write, on_commit=self._committed)
+            self._timekeeper = Timekeeper(
+                self._clock,
+                self._store,
+                self._writer,
+                send=config.sync.broker is not None,
+                window_s=config.storage.rollup_s,
+            )
             self._recorder = Recorder(
                 self._writer,
                 send=config.sync.broker is not None,
                 window_s=config.storage.rollup_s,
                 checkpoint=Checkpoint(config.storage.data_dir, self._store.read),
-                on_first=lambda: self._schedule.soon("rollups", self._clock.now()),
+                on_first=lambda: self._schedule.soon("rollups", self._machine_clock.now()),
             )
             self._outbox = Outbox(self._store.read, self._writer, utc_ms=self._clock.utc_ms)
             self._key = stick.public_key(config.storage.data_dir)
@@ -79,6 +90,7 @@ class Agent:
                 recorder=self._recorder,
                 places=self._cameras.places,
                 clock=self._clock,
+                is_confirmed=self._clock.confirmed,
             )
             app = create_app(self.status, self._live, password=password)
             self.page = PageServer(app, config.page.listen, config.page.port)
@@ -143,7 +155,9 @@ class Agent:
         notify("READY=1")
         watch_s = watchdog_interval_s()
         while not (self._store.lost() or stop.wait(min(1.0, watch_s / 4 if watch_s else 1.0))):
-            if self._schedule.look(self._clock.now()):
+            self._timekeeper.look()
+            # The scheduler plans by the machine's clock, whatever the box thinks of that.
+            if self._schedule.look(self._machine_clock.now()) or self._clock.stretch().unset:
                 self._chores.distrust_clock()
             if self._supervisor.look():
                 notify("WATCHDOG=1")
@@ -154,6 +168,7 @@ class Agent:
 
     def _start(self) -> None:
         self._supervisor.start("writer", self._writer.run, hang_after_s=120)
+        self._timekeeper.look()
         self._note_start()
         stick.keep_birth(self._config.storage.data_dir, self._birth())
         if self._config.page.enabled:
@@ -262,4 +277,5 @@ class Agent:
             set_aside=set_aside[0] if set_aside else None,
             disk_free_bytes=read_machine(self._config.storage.data_dir).disk_free_bytes,
             database_bytes=self._store.size_bytes(),
+            clock_unset=self._clock.stretch().unset,
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from agent.analysis import AnalysisLoop, Feed
 from agent.analytics import create_analyses, create_row
 from agent.capture import Decoders, FrameSlot, Grabber
-from agent.clock import SystemClock
+from agent.clock import Clock
 from agent.config import CameraConfig, Config
 from agent.detection import Detector, TiledDetector, Tiling
 from agent.motion import MotionGate, MovingObjects
@@ -24,9 +24,7 @@ from agent.web import LiveView
 class Cameras:
     """All cameras of a box, from their addresses to what the recorder stores and the page shows."""
 
-    def __init__(
-        self, config: Config, detector: Detector, recorder: Recorder, live: LiveView, *, clock: SystemClock
-    ) -> None:
+    def __init__(self, config: Config, detector: Detector, recorder: Recorder, live: LiveView, *, clock: Clock) -> None:
         """Wire them; nothing is opened but the files of places and reference views.
 
         Args:

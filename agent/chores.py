@@ -20,6 +20,7 @@ from agent.store import (
     Writer,
     assign_places,
     daily_sums,
+    days_recorded,
     delete_older,
     give_back,
     last_event,
@@ -35,6 +36,8 @@ TREND_DAYS = 60
 WINDOWS_AT_ONCE = 1000
 LEAP_S = 30 * DAY_S
 DISTRUST_NS = DAY_S * 10**9
+LIVED_DAYS = 30
+"""By a clock that the kernel does not vouch for, nothing is deleted before so many days of it have rows."""
 WRITE_TIMEOUT_S = 60
 MB = 1_000_000
 AT_A_TIME_S = 2.0
@@ -45,15 +48,24 @@ class Chores:
     """Reads the history through the store, and writes through the one writer."""
 
     def __init__(
-        self, config: Config, store: Store, *, writer: Writer, recorder: Recorder, places: Places, clock: Clock
+        self,
+        config: Config,
+        store: Store,
+        *,
+        writer: Writer,
+        recorder: Recorder,
+        places: Places,
+        clock: Clock,
+        is_confirmed: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Take what it works on; nothing runs yet."""
+        """Take what it works on; nothing runs yet. ``is_confirmed`` tells whether the kernel vouches for the clock."""
         self._config = config
         self._store = store
         self._writer = writer
         self._recorder = recorder
         self._places = places
         self._clock = clock
+        self._is_confirmed = is_confirmed
         self._deletes_from_ns = clock.now().monotonic_ns + (DISTRUST_NS if self._clock_leapt() else 0)
         self._trends = {
             camera.name: CanopyTrend(camera.name, drop=camera.farm.canopy_drop, told=self._told(camera.name))
@@ -100,11 +112,18 @@ class Chores:
             return
         days = self._config.storage.retention_days
         limit_ns = self._clock.now().utc_ns - round(timedelta(days=days).total_seconds() * 1e9)
+        if not self._is_confirmed() and not self._has_lived_since(limit_ns // 10**9 // DAY_S):
+            return
         deleted = 0
         while chunk := self._write(lambda connection: delete_older(connection, limit_ns)):
             deleted += chunk
         if deleted:
             log.info("retired", rows=deleted, older_than_days=days)
+
+    def _has_lived_since(self, day: int) -> bool:
+        """Tell whether the box has recorded on enough days since one: a clock that leapt by years has few."""
+        with self._store.read.connect() as connection:
+            return days_recorded(connection, since_day=day, enough=LIVED_DAYS) >= LIVED_DAYS
 
     def compare_days(self) -> None:
         """Hold each camera's finished days against its own history; where one dropped, put "look here" on record."""

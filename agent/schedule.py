@@ -10,12 +10,10 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from agent.clock import STEP_NS
 from agent.types import Instant
 
 log = structlog.get_logger()
-
-CLOCK_STEP_NS = 2_000_000_000
-"""A change of UTC against monotonic time beyond this counts as a clock that was set."""
 
 
 class _Every(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
@@ -71,7 +69,7 @@ class Schedule:
         """
         offset_ns = now.utc_ns - now.monotonic_ns
         before, self._offset_ns = self._offset_ns, offset_ns
-        if before is None or abs(offset_ns - before) < CLOCK_STEP_NS:
+        if before is None or abs(offset_ns - before) < STEP_NS:
             return False
         log.warning("clock_was_set", step_s=round((offset_ns - before) / 1e9, 1))
         for name, seconds in self._intervals.items():

@@ -45,8 +45,10 @@ class FrameRate:
         self._times_ns: deque[int] = deque(maxlen=2000)
 
     def add(self, monotonic_ns: int) -> None:
-        """Count one frame."""
+        """Count one frame, and forget those that no rate asks for any more."""
         self._times_ns.append(monotonic_ns)
+        while monotonic_ns - self._times_ns[0] > self._over_ns:
+            self._times_ns.popleft()
 
     def per_second(self, monotonic_ns: int) -> float:
         """Return the rate at this moment, 0 when nothing came lately."""
@@ -87,6 +89,7 @@ class BoxStatus:
     outbox: Depth
     disk_free_bytes: int
     database_bytes: int
+    clock_unset: bool = False  # times are an estimate: the machine's clock was not set
     set_aside: SetAside | None = None  # the newest of what can never be sent
 
     def as_dict(self) -> dict[str, Any]:

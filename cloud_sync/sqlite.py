@@ -1,7 +1,9 @@
 """SQLite as both ends use it: WAL, durable commits, explicit transactions."""
 
+import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 
@@ -19,7 +21,7 @@ def open_sqlite(path: Path, *, write: bool) -> Engine:
     A writing engine takes the write lock at BEGIN, so that two writers wait for each other instead of failing half way;
     a reading one refuses to change anything. ``synchronous=FULL``: what is committed survives a power cut.
     """
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(f"sqlite:///{path}" if write or not _is_sealed(path) else _sealed(path))
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -32,3 +34,13 @@ def open_sqlite(path: Path, *, write: bool) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _is_sealed(path: Path) -> bool:
+    """Tell whether nobody writes and this process may not: SQLite wants to make its log even to read, and cannot."""
+    has_log = path.with_name(f"{path.name}-wal").exists()
+    return path.exists() and not has_log and not os.access(path.parent, os.W_OK)
+
+
+def _sealed(path: Path) -> str:
+    return f"sqlite:///file:{quote(str(path.absolute()))}?immutable=1&uri=true"

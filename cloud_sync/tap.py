@@ -26,6 +26,7 @@ from cloud_sync.wire import (
     BirthMessage,
     Box,
     Channel,
+    ClockMessage,
     Envelope,
     EventMessage,
     EvidenceMessage,
@@ -206,6 +207,8 @@ def _summary(message: Message) -> str:
         case ShedMessage():
             what = f"{message.entries} {message.channel} entries became {message.became} ({message.reason})"
             return f"{_seqs(message)}: {what} {message.detail}".rstrip()
+        case ClockMessage():
+            return f"{_seqs(message)}: {_clock(message)}"
         case EvidenceMessage():
             size = f"{message.width}x{message.height}, {len(message.jpeg)} bytes"
             return f"{_seqs(message)}: {message.kind} {message.camera} {size}"
@@ -224,6 +227,14 @@ def _summary(message: Message) -> str:
             return f"through {message.through}{ranges}{refused}"
         case _:
             return ""
+
+
+def _clock(message: ClockMessage) -> str:
+    times = f"times of boot {message.of_boot}"
+    if message.state == "set":
+        return f"{times} were off: {message.shift_ms / 1000:+.0f} s"
+    until = f" to {_time(message.to_ms)}" if message.state == "between" else ""
+    return f"{times} are an estimate: its clock was not set; from {_time(message.from_ms)}{until}"
 
 
 def _seqs(message: Envelope) -> str:

@@ -36,6 +36,7 @@ ALLOWED = {
     "web": set(),
     "pipeline": {"detection", "tracking", "analytics", "places"},
     "chores": {"analytics", "places", "store", "machine"},
+    "timekeeper": {"store"},
     "modelstore": {"capture", "detection"},
     "turns": set(),
     "analysis": {"pipeline", "capture", "turns"},

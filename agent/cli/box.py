@@ -66,7 +66,9 @@ def add_commands(command: Any) -> None:
 def _run(options: argparse.Namespace) -> int:
     from agent.app import Agent
     from agent.config import load_config
+    from agent.machine import share_freed_memory
 
+    share_freed_memory()
     with Agent(load_config(options.config)) as agent:
         agent.run(stop_on_signals())
     return 0

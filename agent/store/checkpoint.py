@@ -10,6 +10,8 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import DatabaseError
 
 from agent.files import write_atomically
+from agent.store.boots import corrections
+from agent.store.dating import dated
 from agent.store.schema import rollup as rollup_table
 from agent.types import ANY, MeasureRollup, Rollup
 
@@ -17,8 +19,8 @@ log = structlog.get_logger()
 
 FILE = "open-windows.json"
 
-Window = tuple[str, int, int]
-"""Camera, start (UTC seconds) and length (seconds)."""
+Window = tuple[str, int, int, int]
+"""Camera, start (UTC seconds), length (seconds), and the boot by whose clock that is."""
 
 Part = Rollup | MeasureRollup
 
@@ -46,7 +48,7 @@ class Checkpoint:
         Raises:
             DatabaseError: The database cannot be read now; the old note stays.
         """
-        revisions = self._revisions({_window_of(part) for part in parts})
+        revisions = self._revisions(parts)
         content = {
             "windows": [[*window, revision] for window, revision in revisions.items()],
             "rollups": [asdict(part) for part in parts if isinstance(part, Rollup)],
@@ -65,10 +67,10 @@ class Checkpoint:
         """Return what the last run noted and the database does not have. A file that cannot be read says nothing."""
         try:
             content = json.loads(self._path.read_text(encoding="utf-8"))
-            noted = {(str(camera), int(start), int(length)): rev for camera, start, length, rev in content["windows"]}
+            noted = {(str(camera), *map(int, window)): rev for camera, *window, rev in content["windows"]}
             parts: list[Part] = [Rollup(**fields) for fields in content["rollups"]]
             parts += [MeasureRollup(**fields) for fields in content["measures"]]
-            known = self._revisions(noted)
+            known = self._revisions(parts)
         except FileNotFoundError:
             return []
         except (OSError, ValueError, TypeError, KeyError, DatabaseError) as error:
@@ -76,19 +78,24 @@ class Checkpoint:
             return []
         return [part for part in parts if noted.get(_window_of(part)) == known.get(_window_of(part))]
 
-    def _revisions(self, windows: Iterable[Window]) -> dict[Window, int]:
-        """Return what revision the database has of each window, 0 where it has none."""
+    def _revisions(self, parts: Iterable[Part]) -> dict[Window, int]:
+        """Return what revision the database has of each window, 0 where it has none.
+
+        A window of a clock that was put right is where it belongs, or still waits to be moved there.
+        """
         c = rollup_table.c
-        found = dict.fromkeys(windows, 0)
-        query = select(c.camera, c.window_start_s, c.window_s, c.revision).where(
-            c.zone == ANY, c.class_name == ANY, c.window_start_s.in_({start for _, start, _ in found})
-        )
         with self._read.connect() as connection:
-            for camera, start_s, length_s, revision in connection.execute(query):
-                if (camera, start_s, length_s) in found:
-                    found[camera, start_s, length_s] = revision
-        return found
+            known = corrections(connection)
+            places = {_window_of(part): _window_of(dated(part, known)) for part in parts}
+            starts = {start for pair in places.items() for _, start, _, _ in pair}
+            query = select(c.camera, c.window_start_s, c.window_s, c.boot, c.revision).where(
+                c.zone == ANY, c.class_name == ANY, c.window_start_s.in_(starts)
+            )
+            rows = [tuple(row) for row in connection.execute(query)]
+        unmoved = {row[:4]: row[4] for row in rows}
+        there = {row[:3]: row[4] for row in rows}
+        return {window: unmoved.get(window, there.get(place[:3], 0)) for window, place in places.items()}
 
 
 def _window_of(part: Part) -> Window:
-    return part.camera, part.window_start_s, part.window_s
+    return part.camera, part.window_start_s, part.window_s, part.boot

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, Table, case, delete, func, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
-from agent.store.rows import upsert, wire_measure, wire_row
+from agent.store.promises import Stored
+from agent.store.rows import upsert
 from agent.store.schema import measure as measure_table
 from agent.store.schema import merged
 from agent.store.schema import rollup as rollup_table
 from agent.types import MeasureRollup, Rollup
-from cloud_sync.wire import MeasureRow, RollupRow
 
 HOUR_S = 3600
 DAY_S = 86_400
@@ -41,9 +41,7 @@ def merged_around(connection: Connection, camera: str, start_s: int, length_s: i
     return None if row is None else Window(*row)
 
 
-def merge_windows(
-    connection: Connection, cameras: Collection[str], window: Window
-) -> tuple[list[RollupRow], list[MeasureRow]]:
+def merge_windows(connection: Connection, cameras: Collection[str], window: Window) -> list[Stored]:
     """Merge all that is stored of these cameras in a window into one row a zone and class, and one a measure.
 
     The rows are those of one long window: a class counts against all frames of the camera, also those of minutes in
@@ -55,7 +53,8 @@ def merge_windows(
         window: An hour or a day.
 
     Returns:
-        For the cloud, the rows of those cameras that had shorter windows in it, each with a revision above the last.
+        What the cloud is to be told: the rows of those cameras that had shorter windows in it, each with a revision
+        above the last.
     """
     cameras = {
         camera
@@ -65,15 +64,15 @@ def merge_windows(
         ).scalars()
     }
     if not cameras:
-        return [], []
-    rollups = list(_merged_rollups(connection, cameras, window))
-    measures = list(_merged_measures(connection, cameras, window))
+        return []
+    rollups: list[Stored] = list(_merged_rollups(connection, cameras, window))
+    measures: list[Stored] = list(_merged_measures(connection, cameras, window))
     for table in (rollup_table, measure_table):
         connection.execute(delete(table).where(*_inside(table, cameras, window), _is_shorter(table, window)))
     upsert(connection, rollups)
     upsert(connection, measures)
     _mark(connection, cameras, window)
-    return [wire_row(*each) for each in rollups], [wire_measure(*each) for each in measures]
+    return [*rollups, *measures]
 
 
 def cameras_with(connection: Connection, cameras: Collection[str], window: Window) -> set[str]:
@@ -91,6 +90,8 @@ def _inside(table: Table, cameras: Collection[str], window: Window) -> Sequence[
     return (
         table.c.window_start_s.between(window.start_s, window.start_s + window.length_s - 1),
         table.c.window_s <= window.length_s,
+        # What a corrected clock has put across its end is not in it, here and in the cloud.
+        table.c.window_start_s + table.c.window_s <= window.start_s + window.length_s,
         # Not by the primary key, which begins with the camera: that would read all of its history.
         table.c.camera.concat("").in_(cameras),
     )

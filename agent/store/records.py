@@ -9,14 +9,17 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from agent.places import Assignment
-from agent.store.merging import HOUR_S, Window, merge_windows, merged_around
-from agent.store.rows import fields_of, stored, upsert, wire_measure, wire_row
+from agent.store.boots import corrections
+from agent.store.dating import dated, event_dated
+from agent.store.merging import Window, merge_windows, merged_around
+from agent.store.promises import Stored, promise
+from agent.store.rows import fields_of, stored, upsert
 from agent.store.schema import event as event_table
 from agent.store.schema import rollup as rollup_table
-from agent.summaries import merge, merge_measures
+from agent.summaries import add_up, merge, merge_measures
 from agent.types import Event, Instant, MeasureRollup, Rollup
-from cloud_sync.outbox import append_event, append_rollups
-from cloud_sync.wire import Channel, MeasureRow, RollupRow
+from cloud_sync.outbox import append_event
+from cloud_sync.wire import Channel
 
 
 def record_rollups(
@@ -34,69 +37,43 @@ def record_rollups(
     """
     rollups: dict[tuple[object, ...], Rollup] = {}
     measures: dict[tuple[object, ...], MeasureRollup] = {}
-    for part in parts:
+    known = corrections(connection)
+    for part in (dated(part, known) for part in parts):
         if isinstance(part, Rollup):
             rollups[part.key] = merge(rollups[part.key], part) if part.key in rollups else part
         else:
             measures[part.key] = merge_measures(measures[part.key], part) if part.key in measures else part
-    rows = [_store_rollup(connection, part) for part in rollups.values()]
-    measure_rows = [_store_measure(connection, part) for part in measures.values()]
-    rows, measure_rows = _merge_again(connection, rows, measure_rows)
+    wholes: Iterable[Rollup | MeasureRollup] = (*rollups.values(), *measures.values())
+    rows = _merge_again(connection, [_store(connection, part) for part in wholes])
     if send:
-        _promise(connection, rows, measure_rows, now)
+        promise(connection, rows, created_utc_ns=now.utc_ns)
 
 
-def _store_rollup(connection: Connection, part: Rollup) -> RollupRow:
+def _store(connection: Connection, part: Rollup | MeasureRollup) -> Stored:
     before = stored(connection, part)
-    whole, revision = part, 1
-    if before is not None:
+    if before is None:
+        whole: Stored = part, 1
+    else:
         revision = before.pop("revision") + 1
-        whole = merge(Rollup(**before), part)
-    upsert(connection, [(whole, revision)])
-    return wire_row(whole, revision)
+        whole = add_up(type(part)(**before), part), revision
+    upsert(connection, [whole])
+    return whole
 
 
-def _store_measure(connection: Connection, part: MeasureRollup) -> MeasureRow:
-    before = stored(connection, part)
-    whole, revision = part, 1
-    if before is not None:
-        revision = before.pop("revision") + 1
-        whole = merge_measures(MeasureRollup(**before), part)
-    upsert(connection, [(whole, revision)])
-    return wire_measure(whole, revision)
-
-
-def _merge_again(
-    connection: Connection, rows: list[RollupRow], measures: list[MeasureRow]
-) -> tuple[list[RollupRow], list[MeasureRow]]:
+def _merge_again(connection: Connection, rows: list[Stored]) -> list[Stored]:
     """Put rows that were just stored into the merged windows in which they lie; return what to tell in their place."""
-    windows = {(row.camera, row.start, row.length) for row in rows}
-    windows |= {(row.camera, row.start, row.length) for row in measures}
+    windows = {(whole.camera, whole.window_start_s, whole.window_s) for whole, _ in rows}
     into = {window: merged_around(connection, *window) for window in windows}
     if not any(into.values()):
-        return rows, measures
+        return rows
     cameras: defaultdict[Window, set[str]] = defaultdict(set)
     for (camera, _, _), longer in into.items():
         if longer is not None:
             cameras[longer].add(camera)
-    rows = [row for row in rows if into[row.camera, row.start, row.length] is None]
-    measures = [row for row in measures if into[row.camera, row.start, row.length] is None]
+    rows = [row for row in rows if into[row[0].camera, row[0].window_start_s, row[0].window_s] is None]
     for longer, of in cameras.items():
-        more_rows, more_measures = merge_windows(connection, of, longer)
-        rows += more_rows
-        measures += more_measures
-    return rows, measures
-
-
-def _promise(connection: Connection, rows: Iterable[RollupRow], measures: Iterable[MeasureRow], now: Instant) -> None:
-    """Add an entry for each hour and length of window: such can be merged into longer windows later."""
-    entries: defaultdict[tuple[int, int], tuple[list[RollupRow], list[MeasureRow]]] = defaultdict(lambda: ([], []))
-    for row in rows:
-        entries[row.start // HOUR_S, row.length][0].append(row)
-    for measure in measures:
-        entries[measure.start // HOUR_S, measure.length][1].append(measure)
-    for _, (some, some_measures) in sorted(entries.items()):
-        append_rollups(connection, some, some_measures, boot=now.boot, created_utc_ns=now.utc_ns)
+        rows += merge_windows(connection, of, longer)
+    return rows
 
 
 def assign_places(connection: Connection, assignments: Iterable[Assignment], *, now: Instant, send: bool) -> int:
@@ -113,11 +90,11 @@ def assign_places(connection: Connection, assignments: Iterable[Assignment], *, 
     """
     rows = [row for each in assignments for row in _assign(connection, each)]
     if send:
-        _promise(connection, rows, [], now)
+        promise(connection, rows, created_utc_ns=now.utc_ns)
     return len(rows)
 
 
-def _assign(connection: Connection, assignment: Assignment) -> Iterator[RollupRow]:
+def _assign(connection: Connection, assignment: Assignment) -> Iterator[Stored]:
     c = rollup_table.c
     query = select(rollup_table).where(
         c.camera == assignment.camera,
@@ -130,11 +107,12 @@ def _assign(connection: Connection, assignment: Assignment) -> Iterator[RollupRo
         revision = before.pop("revision") + 1
         whole = replace(Rollup(**before), place=assignment.place)
         upsert(connection, [(whole, revision)])
-        yield wire_row(whole, revision)
+        yield whole, revision
 
 
 def record_event(connection: Connection, event: Event, *, send: bool) -> None:
     """Store an event and promise it to the cloud."""
+    event = event_dated(event, corrections(connection))
     connection.execute(
         insert(event_table).values(
             kind=event.kind,

@@ -1,17 +1,28 @@
 """The box's database. One commented schema; migrations lead to it, and a test compares the two."""
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, false
 
 metadata = MetaData()
 
 boot = Table(
     "boot",
     metadata,
-    # Counts the boots of the machine that this database has seen: monotonic times compare only within one.
+    # Counts the boots of the machine that this database has seen, and within one each setting of its clock: monotonic
+    # time and UTC go together as long as the number is the same.
     Column("id", Integer, primary_key=True),
-    Column("kernel_boot_id", String(64), nullable=False, unique=True),
+    Column("kernel_boot_id", String(64), nullable=False),
     Column("first_utc_ns", BigInteger, nullable=False),
     Column("first_monotonic_ns", BigInteger, nullable=False),
+    # The machine's clock was known to be wrong: UTC is an estimate, not before.
+    Column("unset", Boolean, nullable=False, server_default=false()),
+    Column("confirmed_utc_ns", BigInteger),  # when the kernel vouched for the clock last; null: it never did
+    # By what its times were off, and the boot by whose clock its rows are told since; null: nothing was put right.
+    # Windows are moved by whole windows, so that they stay in line with those of the true time.
+    Column("shift_ms", BigInteger),
+    Column("window_shift_s", BigInteger),
+    Column("told_by", Integer),
+    Column("to_move", Boolean, nullable=False, server_default=false()),  # some rows are where the old clock put them
+    Column("cloud_told", String(8), nullable=False, server_default=""),  # unset or between
 )
 
 rollup = Table(
@@ -24,7 +35,7 @@ rollup = Table(
     Column("window_start_s", BigInteger, primary_key=True),  # UTC
     Column("window_s", Integer, primary_key=True),
     Column("revision", Integer, nullable=False),
-    Column("boot", Integer, nullable=False),
+    Column("boot", Integer, nullable=False),  # by whose clock the window is told
     Column("monotonic_start_ns", BigInteger, nullable=False),
     Column("observed_ms", BigInteger, nullable=False),
     Column("frames", Integer, nullable=False),

@@ -11,14 +11,15 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
+from agent.store.boots import corrections
 from agent.store.merging import DAY_S, HOUR_S, Window, cameras_with, merge_windows, window_around
+from agent.store.promises import promise
 from agent.store.space import free_bytes
 from agent.store.writer import Writer
 from agent.types import Instant
 from cloud_sync.outbox import (
     Depth,
     Entry,
-    append_rollups,
     leave_unmerged,
     oldest_window,
     read_depth,
@@ -186,8 +187,11 @@ def merge_oldest(connection: Connection, length_s: int, *, now: Instant, reason:
 
 
 def _windows_or_aside(connection: Connection, entry: Entry, now: Instant) -> set[WindowRow]:
+    """Return the windows of an entry, by the clock that tells them now."""
+    correction = corrections(connection).get(entry.boot)
+    shift_s = 0 if correction is None else correction.window_shift_s
     try:
-        windows = windows_of(entry)
+        windows = {each._replace(start=each.start + shift_s) for each in windows_of(entry)}
     except (ValueError, TypeError, KeyError):
         windows = set()
     if not windows:
@@ -200,12 +204,14 @@ def _replace(
 ) -> None:
     """Merge what is stored, promise the result, and give the entries up, of cameras whose history holds the window."""
     cameras = {each.camera for windows in entries.values() for each in windows}
-    rows, measures = merge_windows(connection, cameras, window)
-    if rows or measures:
-        oldest_utc_ns = min(entry.created_utc_ns for entry in entries)
-        append_rollups(connection, rows, measures, boot=now.boot, created_utc_ns=oldest_utc_ns)
+    rows = merge_windows(connection, cameras, window)
+    promise(connection, rows, created_utc_ns=min(entry.created_utc_ns for entry in entries))
     there = cameras_with(connection, cameras, window)
-    merged = [entry for entry, windows in entries.items() if all(each.camera in there for each in windows)]
+    merged = [
+        entry
+        for entry, windows in entries.items()
+        if all(each.camera in there and _lies_in(each, window) for each in windows)
+    ]
     leave_unmerged(connection, entries.keys() - merged)
     if merged:
         shed_merged(
@@ -213,7 +219,11 @@ def _replace(
             merged,
             [WindowRow(camera, window.start_s, window.length_s) for camera in sorted(there)],
             at_ms=now.utc_ns // 1_000_000,
-            boot=now.boot,
+            boot=boots.pop() if len(boots := {whole.boot for whole, _ in rows}) == 1 else now.boot,
             became="hours" if window.length_s == HOUR_S else "days",
             reason=reason,
         )
+
+
+def _lies_in(each: WindowRow, window: Window) -> bool:
+    return window.start_s <= each.start and each.start + each.length <= window.start_s + window.length_s

@@ -12,10 +12,10 @@ import structlog
 from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import DatabaseError
 
-from agent.clock import kernel_boot_id
+from agent.clock import Stretch, kernel_boot_id
 from agent.errors import FatalError
+from agent.store.boots import find_stretch, known_ns
 from agent.store.damage import DamagedError, check, is_damage, move_aside, watch_for_damage
-from agent.store.schema import boot as boot_table
 from agent.types import Instant
 from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, migrate
 from cloud_sync.outbox.schema import stream as stream_table
@@ -24,7 +24,7 @@ from cloud_sync.sqlite import open_sqlite
 log = structlog.get_logger()
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 
 DATABASE = "hedgerow.db"
 LOCK = "hedgerow.lock"
@@ -37,11 +37,18 @@ class Store:
     path: Path
     write: Engine
     read: Engine
-    boot: int
+    stretch: Stretch  # of the clock, at the start
+    known_ns: int  # UTC, a time that has passed for certain
+    boot_id: str  # of the machine
     set_aside: Path | None  # where a damaged database was moved to by this start
     lock: IO[bytes]
     damaged: threading.Event  # set when the file turns out to be damaged while it is open
     opened: os.stat_result  # of the file that is open
+
+    @property
+    def boot(self) -> int:
+        """Return the number of this boot, and of this setting of its clock, at the start."""
+        return self.stretch.boot
 
     def lost(self) -> str | None:
         """Say why it is no use to go on with this file, None while there is nothing wrong with it."""
@@ -80,7 +87,7 @@ class Store:
         self.close()
 
 
-def open_store(data_dir: Path, now: Instant, *, boot_id: str | None = None) -> Store:
+def open_store(data_dir: Path, now: Instant, *, boot_id: str | None = None, synchronised: bool | None = None) -> Store:
     """Open the database in ``data_dir``, making both where they do not exist.
 
     A database that SQLite calls damaged is moved aside under a new name and a fresh one (with a new stream) takes its
@@ -88,8 +95,9 @@ def open_store(data_dir: Path, now: Instant, *, boot_id: str | None = None) -> S
 
     Args:
         data_dir: Folder of this agent alone.
-        now: For what is written at the start.
+        now: By the machine's clock.
         boot_id: What names this boot of the machine; by default the kernel's word.
+        synchronised: Whether the kernel vouches for that clock.
 
     Raises:
         FatalError: The folder cannot be written, another agent uses it, or a newer version wrote the database.
@@ -97,11 +105,11 @@ def open_store(data_dir: Path, now: Instant, *, boot_id: str | None = None) -> S
     lock = _lock(data_dir)
     path = data_dir / DATABASE
     try:
-        return _open(path, now, boot_id or kernel_boot_id(), lock, set_aside=None)
+        return _open(path, now, boot_id or kernel_boot_id(), lock, synchronised=synchronised, set_aside=None)
     except DamagedError as damage:
         aside = move_aside(path, now)
         log.error("database_damaged", error=str(damage), moved_to=str(aside))
-        return _open(path, now, boot_id or kernel_boot_id(), lock, set_aside=aside)
+        return _open(path, now, boot_id or kernel_boot_id(), lock, synchronised=synchronised, set_aside=aside)
     except BaseException:
         lock.close()
         raise
@@ -133,14 +141,23 @@ def is_running(data_dir: Path) -> bool:
     return False
 
 
-def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside: Path | None) -> Store:
+def _open(
+    path: Path,
+    now: Instant,
+    boot_id: str,
+    lock: IO[bytes],
+    *,
+    synchronised: bool | None,
+    set_aside: Path | None,
+) -> Store:
     check(path)
     write = open_sqlite(path, write=True)
     try:
         migrate(write, MIGRATIONS, head=HEAD, landmark="outbox")
         with write.begin() as connection:
             _mint_stream(connection, now)
-            boot = _count_boot(connection, now, boot_id)
+            stretch = find_stretch(connection, now, boot_id, synchronised=synchronised)
+            known = known_ns(connection)
     except ForeignDatabaseError as error:
         write.dispose()
         raise FatalError(f"{path} is the cloud's database, not a box's; choose another data directory") from error
@@ -154,21 +171,9 @@ def _open(path: Path, now: Instant, boot_id: str, lock: IO[bytes], *, set_aside:
         raise FatalError(f"cannot open database {path}: {error.orig}") from error
     read = open_sqlite(path, write=False)
     damaged = watch_for_damage(path, write, read)
-    return Store(path, write, read, boot, set_aside, lock, damaged, opened=path.stat())
+    return Store(path, write, read, stretch, known, boot_id, set_aside, lock, damaged, opened=path.stat())
 
 
 def _mint_stream(connection: Connection, now: Instant) -> None:
     if connection.execute(select(func.count()).select_from(stream_table)).scalar_one() == 0:
         connection.execute(insert(stream_table).values(id=uuid4().hex, next_seq=1, created_utc_ns=now.utc_ns))
-
-
-def _count_boot(connection: Connection, now: Instant, boot_id: str) -> int:
-    known = connection.execute(select(boot_table.c.id).where(boot_table.c.kernel_boot_id == boot_id)).scalar()
-    if known is not None:
-        return int(known)
-    added = insert(boot_table).values(
-        kernel_boot_id=boot_id, first_utc_ns=now.utc_ns, first_monotonic_ns=now.monotonic_ns
-    )
-    key = connection.execute(added).inserted_primary_key
-    assert key is not None
-    return int(key[0])

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DatabaseError
 
-from agent.clock import SystemClock
+from agent.clock import SystemClock, kernel_boot_id
 from agent.errors import FatalError
+from agent.store.boots import undated, utc_now_ns
 from agent.store.history import counts_since, last_events, measures_since, window_span_s
 from agent.store.store import DATABASE, is_running
 from cloud_sync.outbox import DAY_MS, ChannelDepth, Depth, read_depth, read_quarantine, read_usage
@@ -23,10 +24,10 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
     """Read the status of a box from its data directory.
 
     Returns:
-        Plain values for JSON: ``running``, ``stream``, ``cameras`` (last known state each), ``last_hour`` (counts by
-        camera, zone and class), ``last_hour_measures``, ``outbox`` (entries, bytes, oldest_s, the same by channel,
-        quarantined, and the newest of those), ``history`` (when its oldest and newest windows began) and
-        ``database_bytes``. The time it takes does not grow with the history.
+        Plain values for JSON: ``running``, ``stream``, ``undated`` (boots whose clock was never set), ``cameras`` (last
+        known state each), ``last_hour`` (counts by camera, zone and class), ``last_hour_measures``, ``outbox``
+        (entries, bytes, oldest_s, the same by channel, quarantined, and the newest of those), ``history`` (when its
+        oldest and newest windows began) and ``database_bytes``. The time it takes does not grow with the history.
 
     Raises:
         FatalError: There is no database, or it cannot be read.
@@ -44,9 +45,10 @@ def stored_status(data_dir: Path) -> dict[str, Any]:
 
 
 def _read(engine: Engine) -> dict[str, Any]:
-    now_s = SystemClock().now().utc_ns // 1_000_000_000
     with engine.connect() as connection:
+        now_s = utc_now_ns(connection, SystemClock().now(), kernel_boot_id()) // 1_000_000_000
         return {
+            "undated": _undated(connection),
             "stream": connection.execute(select(stream.c.id)).scalar(),  # None: its first start was cut short
             "cameras": _cameras(connection),
             "last_hour": [
@@ -78,6 +80,18 @@ def _read(engine: Engine) -> dict[str, Any]:
             "link_today": _link_today(connection, now_s),
             "history": _history(connection),
         }
+
+
+def _undated(connection: Connection) -> list[dict[str, Any]]:
+    """Return the boots whose clock was never set: their times are an estimate."""
+    return [
+        {
+            "boot": each["boot"],
+            "from_ms": each["from_ns"] // 1_000_000,
+            "until_ms": None if each["until_ns"] is None else each["until_ns"] // 1_000_000,
+        }
+        for each in undated(connection)
+    ]
 
 
 def _cameras(connection: Connection) -> list[dict[str, Any]]:
@@ -137,6 +151,7 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
         + (f"; {waiting['quarantined']} set aside" if waiting["quarantined"] else ""),
         f"link       {today['sent_bytes'] / 1e3:.1f} kB sent, {today['received_bytes'] / 1e3:.1f} kB received today",
     ]
+    lines += [_undated_line(each) for each in status["undated"]]
     lines += [_channel_line(channel, each) for channel, each in waiting["channels"].items()]
     lines += [f"set aside  {each['channel']} {each['seq']}: {each['reason']}" for each in waiting["quarantine"]]
     last_seen = "" if status["running"] else "last seen "
@@ -149,10 +164,21 @@ def summary_lines(status: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _undated_line(boot: dict[str, Any]) -> str:
+    since, until = (None if ms is None else _moment(ms) for ms in (boot["from_ms"], boot["until_ms"]))
+    if until is None:
+        return f"clock      not set: times of boot {boot['boot']} are an estimate, from {since} on, until it is"
+    return f"clock      was never set in boot {boot['boot']}: what it saw is of some time between {since} and {until}"
+
+
+def _moment(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"
+
+
 def _history_words(history: dict[str, int] | None) -> str:
     if history is None:
         return "no history yet"
-    return f"history since {datetime.fromtimestamp(history['since_s'], UTC):%Y-%m-%d %H:%M} UTC"
+    return f"history since {_moment(history['since_s'] * 1000)}"
 
 
 def _channel_line(channel: str, waiting: dict[str, Any]) -> str:

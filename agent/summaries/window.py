@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from agent.types import ANY, ClassCount, Instant, Measure, MeasureRollup, Observation, Rollup
 
+Key = tuple[int, str, int]
+"""Start in UTC nanoseconds, camera, and the boot by whose clock that is: parts of two clocks are never mixed."""
+
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 
@@ -47,7 +50,6 @@ class _Readings:
 class _Part:
     """What was seen so far in a window of one camera; by zone and class, and by zone, class and measure."""
 
-    boot: int
     monotonic_start_ns: int
     observed_ms: int = 0
     frames: int = 0
@@ -97,7 +99,7 @@ class RollupWindows:
         self._window_ns = window_s * _NS_PER_S
         self._grace_ns = round(grace_s * _NS_PER_S)
         self._interval_ns: dict[str, int] = {}  # by camera: how far apart its frames are
-        self._open: dict[tuple[int, str], _Part] = {}  # by start in UTC nanoseconds, and camera
+        self._open: dict[Key, _Part] = {}
         self._remainder_ns: dict[str, int] = {}  # by camera: watched, but less than a millisecond
         self._watched: dict[str, Instant] = {}  # by camera: up to when its windows are there
 
@@ -136,14 +138,17 @@ class RollupWindows:
     def close(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out the windows that ended, or that the wall clock has left behind by stepping back."""
         self._watch_until(now)
-        return self._give_out([key for key in self._open if self._is_over(*key, now)])
+        return self._give_out([key for key in self._open if self._is_over(key, now)])
 
     def flush(self, now: Instant) -> list[Rollup | MeasureRollup]:
         """Give out all windows, finished or not; for the end of the program."""
         self._watch_until(now)
         return self._give_out(list(self._open))
 
-    def _is_over(self, start_ns: int, camera: str, now: Instant) -> bool:
+    def _is_over(self, key: Key, now: Instant) -> bool:
+        start_ns, camera, boot = key
+        if boot != now.boot:
+            return True  # the clock was set since: it says nothing of when this window ends
         waits_ns = self._grace_ns + self._interval_ns.get(camera, 0)
         ended = start_ns + self._window_ns + waits_ns <= now.utc_ns
         return ended or start_ns > now.utc_ns
@@ -163,9 +168,9 @@ class RollupWindows:
     def _part(self, camera: str, utc_ns: int, at: Instant) -> _Part:
         """Return the window of a camera at some time, opened if it is not, on the clocks of ``at``."""
         start_ns = utc_ns - utc_ns % self._window_ns
-        part = self._open.get((start_ns, camera))
+        part = self._open.get((start_ns, camera, at.boot))
         if part is None:
-            part = self._open[start_ns, camera] = _Part(at.boot, at.monotonic_ns - (at.utc_ns - start_ns))
+            part = self._open[start_ns, camera, at.boot] = _Part(at.monotonic_ns - (at.utc_ns - start_ns))
         return part
 
     def _slices(self, begin_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
@@ -180,20 +185,20 @@ class RollupWindows:
         whole_ms, self._remainder_ns[camera] = divmod(self._remainder_ns.get(camera, 0) + length_ns, _NS_PER_MS)
         return whole_ms
 
-    def _give_out(self, keys: list[tuple[int, str]]) -> list[Rollup | MeasureRollup]:
+    def _give_out(self, keys: list[Key]) -> list[Rollup | MeasureRollup]:
         parts = self._parts(keys)
         for key in keys:
             del self._open[key]
         return parts
 
-    def _parts(self, keys: Iterable[tuple[int, str]]) -> list[Rollup | MeasureRollup]:
+    def _parts(self, keys: Iterable[Key]) -> list[Rollup | MeasureRollup]:
         parts: list[Rollup | MeasureRollup] = []
         for key in sorted(keys):
             parts += [*self._rollups(key), *self._measures(key)]
         return parts
 
-    def _rollups(self, key: tuple[int, str]) -> Iterator[Rollup]:
-        (start_ns, camera), part = key, self._open[key]
+    def _rollups(self, key: Key) -> Iterator[Rollup]:
+        (start_ns, camera, boot), part = key, self._open[key]
         for (zone, class_name), sums in sorted(part.sums.items()):
             yield Rollup(
                 camera=camera,
@@ -201,7 +206,7 @@ class RollupWindows:
                 class_name=class_name,
                 window_start_s=start_ns // _NS_PER_S,
                 window_s=self._window_ns // _NS_PER_S,
-                boot=part.boot,
+                boot=boot,
                 monotonic_start_ns=part.monotonic_start_ns,
                 observed_ms=part.observed_ms,
                 frames=part.frames,
@@ -212,8 +217,8 @@ class RollupWindows:
                 place=part.place,
             )
 
-    def _measures(self, key: tuple[int, str]) -> Iterator[MeasureRollup]:
-        (start_ns, camera), part = key, self._open[key]
+    def _measures(self, key: Key) -> Iterator[MeasureRollup]:
+        (start_ns, camera, boot), part = key, self._open[key]
         for (zone, class_name, name), readings in sorted(part.readings.items()):
             yield MeasureRollup(
                 camera=camera,
@@ -222,7 +227,7 @@ class RollupWindows:
                 name=name,
                 window_start_s=start_ns // _NS_PER_S,
                 window_s=self._window_ns // _NS_PER_S,
-                boot=part.boot,
+                boot=boot,
                 count=readings.count,
                 total=readings.total,
                 least=readings.least,
@@ -265,3 +270,16 @@ def merge_measures(first: MeasureRollup, second: MeasureRollup) -> MeasureRollup
         least=min(first.least, second.least),
         most=max(first.most, second.most),
     )
+
+
+def add_up(first: Rollup | MeasureRollup, second: Rollup | MeasureRollup) -> Rollup | MeasureRollup:
+    """Add up two parts of one window, both of one kind; the clocks are those of the first.
+
+    Raises:
+        ValueError: They are not of the same key.
+    """
+    if isinstance(first, Rollup) and isinstance(second, Rollup):
+        return merge(first, second)
+    if isinstance(first, MeasureRollup) and isinstance(second, MeasureRollup):
+        return merge_measures(first, second)
+    raise ValueError(f"a rollup and a measure do not add up: {first.key} and {second.key}")

@@ -38,6 +38,16 @@ class StreamGaps:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsetClock:
+    """A boot of a box whose clock was not set: its rows are where an estimate put them."""
+
+    stream: str
+    boot: int
+    from_ms: int  # it was not before
+    to_ms: int | None  # nor after; None: not known yet
+
+
+@dataclass(frozen=True, slots=True)
 class BoxGaps:
     """One box."""
 
@@ -46,6 +56,7 @@ class BoxGaps:
     last_seen_ms: int | None
     streams: tuple[StreamGaps, ...]  # oldest first
     cameras: dict[str, list[Hour]]
+    clocks: tuple[UnsetClock, ...] = ()  # by time
 
 
 def gaps_of_boxes(
@@ -90,7 +101,11 @@ class _Look:
         missing = union(self._missing(streams))
         off = union(self._off())
         cameras = {name: self._hours(name, off, missing) for name in self._cameras}
-        return BoxGaps(self._box, self._told.state, self._told.last_seen_ms, tuple(streams), cameras)
+        clocks = tuple(self._clock(row) for row in self._history.clocks())
+        return BoxGaps(self._box, self._told.state, self._told.last_seen_ms, tuple(streams), cameras, clocks)
+
+    def _clock(self, row: Any) -> UnsetClock:
+        return UnsetClock(row.stream, row.boot, row.from_ms, row.to_ms if row.state == "between" else None)
 
     def _stream(self, row: Any) -> StreamGaps:
         received = list(self._history.received(row.id))

@@ -11,6 +11,7 @@ from cloud_sync.fleet.hours import Window
 from cloud_sync.fleet.spans import Span
 from cloud_sync.ingest.schema import (
     LONG_S,
+    clock,
     device,
     event,
     merged_window,
@@ -67,6 +68,12 @@ class BoxHistory:
         c = stream.c
         query = select(c.id, c.first_seen_ms, c.remint).where(self._of_box(stream))
         return list(self._connection.execute(query.order_by(c.first_seen_ms, c.id)))
+
+    def clocks(self) -> list[Any]:
+        """Return stream, boot, state, from_ms and to_ms of the boots whose clock was not set, oldest first."""
+        c = clock.c
+        query = select(c.stream, c.boot, c.state, c.from_ms, c.to_ms).where(self._of_box(clock), c.state != "set")
+        return list(self._connection.execute(query.order_by(c.from_ms, c.boot)))
 
     def received(self, stream_id: str) -> Iterator[Span]:
         """Yield the ranges of seqs that came or were given up, ascending, both ends included."""

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from cloud_sync.fleet import seqs
-from cloud_sync.fleet.gaps import BoxGaps, StreamGaps
+from cloud_sync.fleet.gaps import BoxGaps, StreamGaps, UnsetClock
 from cloud_sync.fleet.hours import HOUR_MS, Hour, total
 from cloud_sync.fleet.seqs import Range
 
@@ -30,6 +30,8 @@ def lines_of(gaps: BoxGaps) -> Iterator[str]:
     yield f"{gaps.box.site}/{gaps.box.device}: {gaps.state or 'state not known'}{seen}"
     for number, stream in enumerate(gaps.streams):
         yield f"  {_stream_line(stream, anew=number > 0)}"
+    for clock in gaps.clocks:
+        yield f"  {_clock_line(clock)}"
     if not gaps.cameras:
         return
     shown = {name: name if name.isprintable() else repr(name) for name in gaps.cameras}  # it goes to a terminal
@@ -52,6 +54,13 @@ def _stream_line(stream: StreamGaps, *, anew: bool) -> str:
     if stream.remint:
         words.append(f"a new stream was asked for: {stream.remint}")
     return ", ".join(words)
+
+
+def _clock_line(clock: UnsetClock) -> str:
+    if clock.to_ms is None:
+        return f"clock not set in boot {clock.boot}: its times are an estimate, not before {_time(clock.from_ms)}"
+    between = f"between {_time(clock.from_ms)} and {_time(clock.to_ms)}"
+    return f"clock never set in boot {clock.boot}: what it saw is of some time {between}, and stands at the beginning"
 
 
 def _ranges(ranges: Sequence[Range]) -> str:
@@ -89,6 +98,15 @@ def values_of(gaps: BoxGaps) -> dict[str, Any]:
         "state": gaps.state,
         "last_seen": _seconds(gaps.last_seen_ms),
         "streams": [_stream_values(stream) for stream in gaps.streams],
+        "clocks": [
+            {
+                "stream": clock.stream,
+                "boot": clock.boot,
+                "from": _seconds(clock.from_ms),
+                "to": _seconds(clock.to_ms),
+            }
+            for clock in gaps.clocks
+        ],
         "cameras": {name: [*_hour_values(hours)] for name, hours in gaps.cameras.items()},
     }
 

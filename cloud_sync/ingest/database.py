@@ -16,7 +16,7 @@ from cloud_sync.migrate import ForeignDatabaseError, SchemaTooNewError, current_
 from cloud_sync.sqlite import open_sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0003"
+HEAD = "0004"
 LANDMARK = "received"  # a table of every revision, and of no database of a box
 
 ALLOWED = "allowed: sqlite:///PATH or postgresql://USER@HOST/DATABASE"

@@ -132,6 +132,24 @@ merged_window = Table(
     sqlite_with_rowid=False,
 )
 
+clock = Table(
+    "clock",
+    metadata,
+    # What boxes said of their clocks, by boot: the newest word. What has such a boot is put right as it comes.
+    Column("stream", String(32), primary_key=True),
+    Column("boot", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("site", String(63), nullable=False),
+    Column("device", String(63), nullable=False),
+    Column("state", String(16), nullable=False),  # unset, set or between: see the wire's ``ClockMessage``
+    Column("at_ms", BigInteger, nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("shift_ms", BigInteger, nullable=False),  # what was added to moments of this boot, and to starts of windows
+    Column("window_shift_s", BigInteger, nullable=False),
+    Index("clock_by_device", "site", "device"),
+)
+
 event = Table(
     "event",
     metadata,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection, Table
 
 from cloud_sync.ingest import ledger, repeats
+from cloud_sync.ingest.clocks import Clocks
 from cloud_sync.ingest.database import tables_of
 from cloud_sync.ingest.devices import last_seen, store_words
 from cloud_sync.ingest.gathered import Gathered, columns_of, newest_of, single_of
@@ -36,7 +37,7 @@ from cloud_sync.ingest.streams import (
     with_several,
 )
 from cloud_sync.ingest.tables import Clash, Range, Tables
-from cloud_sync.wire import AckMessage, BirthMessage, Box, Envelope
+from cloud_sync.wire import AckMessage, BirthMessage, Box, ClockMessage, Envelope
 
 Acks = dict[Box, list[AckMessage]]
 
@@ -78,6 +79,11 @@ class _Work:
     born: set[str] = field(default_factory=set)  # streams that a birth message names
     sources: dict[tuple[str, int], Incoming] = field(default_factory=dict)
     refusals: list[AckMessage] = field(default_factory=list)
+    clocks: Clocks = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Know no clock yet."""
+        self.clocks = Clocks(self.connection, self.tables)
 
     def open(self, incoming: list[Incoming], refused: list[Refused]) -> None:
         """Lock the boxes, find out whose the streams are, and take in what they sent."""
@@ -93,8 +99,11 @@ class _Work:
         kept = {item.message.stream for item in incoming if isinstance(item.message, BirthMessage)} - set(users)
         self.streams |= read(self.connection, kept)
         births = [item for item in incoming if isinstance(item.message, BirthMessage)]
-        # Births first, wherever they are in the batch: data that came after one must not speak against it.
-        for item in [*births, *(item for item in incoming if isinstance(item.message, Envelope))]:
+        data = [item for item in incoming if isinstance(item.message, Envelope)]
+        self.clocks.recall({item.box for item in data})
+        # Births first, wherever they are in the batch: data that came after one must not speak against it. And words on
+        # clocks before what was told by these.
+        for item in [*births, *sorted(data, key=lambda item: not isinstance(item.message, ClockMessage))]:
             self._take(item)
         for item, reason in told:
             self._refuse(item, reason)
@@ -129,8 +138,11 @@ class _Work:
             first = self.sources.setdefault((message.stream, message.seq), item)
             if repeats.differ(first, item):
                 self._set_aside_different(message.stream, message.seq, item)
-            else:
-                self.gathered.add(item, message, database=known.database)
+                return
+            if isinstance(message, ClockMessage):
+                self.clocks.hear(item.box, message)
+            corrected = self.clocks.corrected(item.box, message)
+            self.gathered.add(item, corrected, database=known.database)
 
     def _hear_kept(self, box: Box, birth: BirthMessage) -> None:
         """Hear what the broker had kept: it makes no claim to a stream, and its box may be away."""
@@ -142,7 +154,7 @@ class _Work:
         """Write what was taken in: windows, the rows of the smaller tables, and last the ledger."""
         ranges = ledger.merged(self.gathered.ranges)
         held = self.tables.touching(self.connection, ranges)
-        self._write_windows()
+        self._write_windows(self.clocks.write())
         for table in (event, evidence):
             self._write_single(table, held)
         for table in (shed, shed_range, shed_window):
@@ -167,18 +179,19 @@ class _Work:
             acks[known.owner].append(ack if known.remint is None else ask_for_new(ack.stream, known.remint))
         return dict(acks)
 
-    def _write_windows(self) -> None:
+    def _write_windows(self, moved: list[tuple[str, str, int, int]]) -> None:
+        """Write windows, and remove what longer ones replace, also where a corrected clock has moved some."""
         gathered = self.gathered
         for table, columns in gathered.windows.items():
             self.tables.make_room(self.connection, table, columns["start"])
             self.tables.put(self.connection, table, newest_of(columns, key_of(table)), Clash.REVISE)
-        if not gathered.spans:
+        if not (gathered.spans or moved):
             return
         long = sorted(gathered.long)
         if long:
             windows = columns_of([window._asdict() for window in long])
             self.tables.put(self.connection, merged_window, windows, Clash.KEEP)
-        spans = [(box.site, box.device, *span) for box, span in gathered.spans.items()]
+        spans = [*moved, *((box.site, box.device, *span) for box, span in gathered.spans.items())]
         around = self.tables.merged_within(self.connection, spans)
         for table in (rollup, measure):
             self.tables.remove_replaced(self.connection, table, around)

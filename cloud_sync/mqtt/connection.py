@@ -208,6 +208,8 @@ class Connection:
         """Take what has come, in its order: PUBACKs here, all else through paho."""
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
         for packet in stream.receive():
+            if self._closed:
+                break  # nothing follows a last word
             if isinstance(packet, bytes):
                 stream.lend(packet)
                 code = self._client.loop_read()

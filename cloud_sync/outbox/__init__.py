@@ -1,6 +1,14 @@
 """The durable queue between the box and the cloud, in the box's own database."""
 
-from cloud_sync.outbox.append import append, append_event, append_evidence, append_rollups, append_shed
+from cloud_sync.outbox.append import (
+    append,
+    append_clock,
+    append_event,
+    append_evidence,
+    append_rollups,
+    append_shed,
+    move_windows,
+)
 from cloud_sync.outbox.depth import ChannelDepth, Depth, read_depth
 from cloud_sync.outbox.entry import Entry
 from cloud_sync.outbox.losses import windows_of
@@ -22,11 +30,13 @@ __all__ = [
     "WriteQueue",
     "add_usage",
     "append",
+    "append_clock",
     "append_event",
     "append_evidence",
     "append_rollups",
     "append_shed",
     "leave_unmerged",
+    "move_windows",
     "oldest_window",
     "read_depth",
     "read_quarantine",

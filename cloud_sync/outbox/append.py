@@ -86,6 +86,22 @@ def append_shed(
     )
 
 
+def append_clock(connection: Connection, fields: dict[str, Any], *, boot: int, created_utc_ns: int) -> int:
+    """Add word of the clock of a boot, with the fields of a ``ClockMessage``; return its seq."""
+    return append(connection, Channel.CLOCK, _json(fields), boot=boot, created_utc_ns=created_utc_ns)
+
+
+def move_windows(connection: Connection, boot: int, *, shift_ms: int, window_shift_s: int) -> None:
+    """Have what waits of a boot found at its true time. The bodies stay as they are: see the wire's ``clock``."""
+    c = outbox.c
+    change = update(outbox).where(c.boot == boot, c.channel != Channel.CLOCK)
+    connection.execute(
+        change.values(
+            created_utc_ns=c.created_utc_ns + shift_ms * 1_000_000, window_start_s=c.window_start_s + window_shift_s
+        )
+    )
+
+
 def _append(connection: Connection, **values: Any) -> int:
     seq = connection.execute(
         update(stream).values(next_seq=stream.c.next_seq + 1).returning(stream.c.next_seq - 1)

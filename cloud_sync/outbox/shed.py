@@ -97,7 +97,7 @@ def shed_merged(
     lost = [Lost.of(entry) for entry in entries]
     _, start_s, length_s = next(iter(windows))
     fields = shed_fields(lost, at_ms=at_ms, became=became, reason=reason, windows=windows)
-    records = _records_inside(connection, start_s, length_s)
+    records = _records_inside(connection, start_s, length_s, boot)
     for record in records:
         fields = joined(fields, record)
     _forget(connection, [*(each.seq for each in lost), *(record.seq for record in records)])
@@ -105,10 +105,13 @@ def shed_merged(
     append_shed(connection, fields, boot=boot, created_utc_ns=at_ns, window_start_s=start_s, window_s=length_s)
 
 
-def _records_inside(connection: Connection, start_s: int, length_s: int) -> list[Entry]:
-    """Return the waiting records of merges inside a window, as long as they name no more than one message should."""
+def _records_inside(connection: Connection, start_s: int, length_s: int, boot: int) -> list[Entry]:
+    """Return the waiting records of merges inside a window, as long as they name no more than one message should.
+
+    Those of another boot tell windows by another clock.
+    """
     c = outbox.c
-    inside = (c.window_start_s.between(start_s, start_s + length_s - 1), c.window_s <= length_s)
+    inside = (c.boot == boot, c.window_start_s.between(start_s, start_s + length_s - 1), c.window_s <= length_s)
     rows = connection.execute(select(outbox).where(*inside, channel_by_window == Channel.SHED).order_by(c.seq)).all()
     records = [Entry(row.seq, Channel.SHED, row.boot, row.created_utc_ns, row.body) for row in rows]
     named = accumulate(len(record.fields()["ranges"]) for record in records)

@@ -17,6 +17,7 @@ CEILINGS = {
     Channel.HEALTH: 0.7,
     Channel.ROLLUP: 0.8,
     Channel.SHED: 0.9,
+    Channel.CLOCK: 0.9,
     Channel.EVENT: 0.9,
 }
 """Up to which part of the day's bytes a channel may go. What is left above belongs to the more urgent ones; alarms, and

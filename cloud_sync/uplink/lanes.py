@@ -10,6 +10,7 @@ class Lane(StrEnum):
     """Where entries queue; most urgent first. Rollups have two, so that the cloud sees now beside an old backlog."""
 
     ALARM = "alarm"
+    CLOCK = "clock"
     EVENT = "event"
     SHED = "shed"
     FRESH = "fresh"

@@ -13,6 +13,7 @@ from cloud_sync.wire.errors import WireError
 from cloud_sync.wire.messages import (
     AckMessage,
     BirthMessage,
+    ClockMessage,
     EventMessage,
     EvidenceMessage,
     HealthMessage,
@@ -44,6 +45,7 @@ MESSAGE_OF_CHANNEL: dict[Channel, type[Message]] = {
     Channel.EVENT: EventMessage,
     Channel.ALARM: EventMessage,
     Channel.ROLLUP: RollupMessage,
+    Channel.CLOCK: ClockMessage,
     Channel.SHED: ShedMessage,
     Channel.EVIDENCE: EvidenceMessage,
     Channel.ACK: AckMessage,

@@ -155,7 +155,8 @@ class ShedMessage(Envelope):
     count: Literal[1] = 1
 
     at_ms: Moment
-    channel: Literal["alarm", "event", "rollup", "evidence"]  # an alarm only if it could never be sent
+    # An alarm, or word of a clock, only if it could never be sent.
+    channel: Literal["alarm", "clock", "event", "rollup", "evidence"]
     became: Literal["nothing", "hours", "days"]
     reason: Literal["rows", "bytes", "disk", "rejected"]  # which limit was met; rejected: it could never be sent
     detail: Text = ""
@@ -172,6 +173,27 @@ class ShedMessage(Envelope):
         if ends != sorted(ends):
             raise ValueError("ranges do not ascend")
         return self
+
+
+class ClockMessage(Envelope):
+    """What is known of the clock by which the times of a boot were told: the data messages with that ``boot``.
+
+    ``unset``: it was known to be wrong; times are an estimate, from ``from_ms`` on. ``set``: they were off. Add
+    ``shift_ms`` to moments and ``window_shift_s`` to starts of windows, of all messages of the boot, sent before or
+    after this one; of several such words the one with the highest seq counts, and it is no addition to those before.
+    ``from_ms`` and ``to_ms``: between these are the times as they were told. ``between``: it was never set; what was
+    told is of some time from ``from_ms`` to ``to_ms``.
+    """
+
+    count: Literal[1] = 1
+
+    of_boot: Count
+    state: Literal["unset", "set", "between"]
+    at_ms: Moment
+    from_ms: Moment
+    to_ms: Moment
+    shift_ms: Moment = 0
+    window_shift_s: Moment = 0
 
 
 class EvidenceMessage(Envelope):

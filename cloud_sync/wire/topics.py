@@ -19,13 +19,14 @@ class Channel(StrEnum):
     HEALTH = "health"  # expires, not in the outbox
     EVENT = "event"
     ALARM = "alarm"
+    CLOCK = "clock"  # by how much the times of a boot are off
     ROLLUP = "rollup"
     SHED = "shed"  # what the box gave up, by rule or because it could never be sent
     EVIDENCE = "evidence"
     ACK = "ack"  # down: cloud to box
 
 
-DATA_CHANNELS = (Channel.ALARM, Channel.EVENT, Channel.SHED, Channel.ROLLUP, Channel.EVIDENCE)
+DATA_CHANNELS = (Channel.ALARM, Channel.CLOCK, Channel.EVENT, Channel.SHED, Channel.ROLLUP, Channel.EVIDENCE)
 """Channels whose messages carry (stream, seq), come from the outbox and are acknowledged; most urgent first."""
 
 

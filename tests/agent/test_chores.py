@@ -50,7 +50,7 @@ class Box:
         self.thread = threading.Thread(target=self.writer.run, args=(self.stop, lambda: None))
         self.thread.start()
 
-    def chores(self) -> Chores:
+    def chores(self, *, confirmed: bool = True) -> Chores:
         places = Places.load(self.config.places)
         return Chores(
             self.config,
@@ -59,6 +59,7 @@ class Box:
             recorder=self.recorder,
             places=places,
             clock=self.clock,
+            is_confirmed=lambda: confirmed,
         )
 
     def put(self, *parts: Rollup | MeasureRollup) -> None:
@@ -185,6 +186,23 @@ def test_clock_far_beyond_what_is_stored_deletes_nothing_at_first(box: Box):
     box.clock.advance(2 * DAY_S)
     chores.retire()
     assert kept(box) == [TODAY * DAY_S]
+
+
+def test_leap_of_years_that_nobody_vouches_for_does_not_purge_the_season(box: Box):
+    """A clock that is ten years ahead, restarted and left so for days, deletes nothing: it has hardly any days behind
+    it. Once it has lived through a month, or the kernel vouches for it, what is old goes."""
+    season = [window((TODAY - number) * DAY_S) for number in range(90)]
+    box.put(*season)
+    box.clock.step_utc(3650 * DAY_S)
+    for _ in range(29):
+        box.put(window(box.clock.now().utc_ns // 10**9 // 60 * 60))
+        chores = box.chores(confirmed=False)  # started anew each day
+        box.clock.advance(DAY_S + 60)
+        chores.retire()
+    assert len(kept(box)) == 90 + 29
+    box.put(window(box.clock.now().utc_ns // 10**9 // 60 * 60))
+    box.chores(confirmed=False).retire()
+    assert len(kept(box)) == 30
 
 
 def test_places_are_named_when_the_map_knows_them(box: Box):

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from agent.analytics.sight import Reference, View, load_reference, save_reference
+from agent.analytics.sight import Reference, Sight, View, load_reference, save_reference
 from agent.capture.drawn import small_of
-from agent.types import Image, Small
+from agent.types import Frame, Image, Instant, Small
 
 RNG = np.random.default_rng(2)
 
@@ -45,6 +45,21 @@ def test_a_shift_is_told_with_its_way(photos, right, down):
     assert moved.moved
     assert (moved.right, moved.down) == (pytest.approx(right, abs=0.005), pytest.approx(down, abs=0.005))
     assert [moved for _, moved in changes(view, photos[0], range(130, 200, 10))] == [False]
+
+
+def test_a_moved_camera_is_an_event(photos):
+    """What a knock did goes on record once, and once more when it was put right; the camera still sees."""
+    sight = Sight("cam", max_gap_s=10.0, view=View())
+    stretches = ((photos[0], 0), (shifted(photos[0], 0.05), 60), (photos[0], 130))
+    sightings = [
+        sight.look(Frame("cam", second, Instant(10**18, second * 10**9, 1), image, small(image)))
+        for image, begin in stretches
+        for second in range(begin, begin + 70, 10)
+    ]
+    events = [event for sighting in sightings for event in sighting.events]
+    assert [(event.kind, event.data["moved"]) for event in events] == [("camera-moved", True), ("camera-moved", False)]
+    assert events[0].data["right"] == pytest.approx(0.05, abs=0.005)
+    assert all(sighting.sees for sighting in sightings)
 
 
 @pytest.mark.parametrize("light", [0.35, 0.6, 1.5])

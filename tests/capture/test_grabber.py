@@ -194,4 +194,7 @@ def test_backoff_bounds(failures: int, chance: float) -> None:
     backoff = Backoff()
     delay_s = backoff.delay_s(failures, chance)
     assert 0.5 <= delay_s <= 60
+    assert backoff.delay_s(failures, 1.0) == 2 * backoff.delay_s(
+        failures, 0.0
+    )  # half of it is chance: boxes come apart
     assert backoff.delay_s(failures + 1, chance) >= delay_s

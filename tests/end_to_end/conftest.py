@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.programs import Program
-from tests.faults.fixtures import make_mosquitto, mosquitto
+from tests.faults.fixtures import libfaketime, make_mosquitto, mosquitto
 
-__all__ = ["make_mosquitto", "mosquitto"]
+__all__ = ["libfaketime", "make_mosquitto", "mosquitto"]
 
 
 @pytest.fixture

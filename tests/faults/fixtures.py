@@ -1,5 +1,6 @@
 """Fixtures of the sync's rooms; their conftest files import them."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,17 @@ from tests.postgres import Postgres
 
 SITES = ("mosquitto-postgresql", "mosquitto-sqlite", "iotcore-sqlite")
 """What a site may consist of: the broker and the cloud's database."""
+
+
+@pytest.fixture
+def libfaketime() -> Path:
+    """The library that lies to a process about the time."""
+    for found in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"):
+        return found
+    message = "libfaketime is not installed"
+    if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
+        pytest.fail(f"{message}, and HEDGEROW_REQUIRE_COMPONENTS=1 asks for it")
+    pytest.skip(message)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The wall clock of either end is set, forward and back by a year: nothing waits for it, nothing is lost by it."""
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -37,17 +36,6 @@ def test_set_while_it_sends(site: Site, result: Result) -> None:
             site.drain()
     site.check(result)
     eventually(lambda: [row.state for row in site.cloud.rows(schema.device)] == ["online"])
-
-
-@pytest.fixture
-def libfaketime() -> Path:
-    """The library that lies to a process about the time."""
-    for found in Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"):
-        return found
-    message = "libfaketime is not installed"
-    if os.environ.get("HEDGEROW_REQUIRE_COMPONENTS") == "1":
-        pytest.fail(f"{message}, and HEDGEROW_REQUIRE_COMPONENTS=1 asks for it")
-    pytest.skip(message)
 
 
 @pytest.mark.slow

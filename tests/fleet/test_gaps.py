@@ -14,6 +14,7 @@ from cloud_sync.mqtt import Arrived
 from cloud_sync.wire import (
     Box,
     Channel,
+    ClockMessage,
     EventMessage,
     Message,
     RollupMessage,
@@ -179,6 +180,27 @@ def test_start_without_a_clock(cloud: Cloud):
     cloud.event(4, "agent-started", -28_000_000)
     cloud.rollups(5, 120, 180, share=0.0)
     assert cloud.hours(0, 180) == [{"observed": 60}, {"off": 60}, {"blind": 60}]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_boot_whose_clock_was_not_set(cloud: Cloud, *, known: bool):
+    """Its rows are where the estimate put them: so much is told, and from when to when it may have been, once known. A
+    boot that was put right is told like any other."""
+    cloud.rollups(1, 0, 60)
+    words = {"of_boot": 1, "at_ms": 0, "from_ms": at_ms(0), "to_ms": at_ms(600 if known else 0)}
+    word = ClockMessage(stream=STREAM, seq=2, boot=2, state="between" if known else "unset", **words)
+    cloud.tell(Channel.CLOCK, word)
+    [line] = [line for line in lines_of(cloud.gaps(0, 60)) if "clock" in line]
+    [value] = values_of(cloud.gaps(0, 60))["clocks"]
+    if known:
+        assert line.endswith("between 2023-11-14 23:00 and 2023-11-15 09:00, and stands at the beginning")
+    else:
+        assert line.endswith("its times are an estimate, not before 2023-11-14 23:00")
+    assert value == {"stream": STREAM, "boot": 1, "from": at_ms(0) / 1000, "to": at_ms(600) / 1000 if known else None}
+    right = ClockMessage(stream=STREAM, seq=3, boot=2, state="set", window_shift_s=3600, shift_ms=3_600_000, **words)
+    cloud.tell(Channel.CLOCK, right)
+    assert cloud.gaps(0, 60).clocks == ()
+    assert cloud.hours(60, 120) == [{"observed": 60}]
 
 
 def test_stop_inside_a_merged_hour(cloud: Cloud):

@@ -1,8 +1,12 @@
 """What ``hedgerow status`` tells of the outbox, from the files alone."""
 
+import shutil
 import sqlite3
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Engine, event, insert
 
 from agent.clock import SystemClock
@@ -10,7 +14,10 @@ from agent.store import Store, open_store, stored_status, summary_lines
 from agent.store.schema import event as event_table
 from agent.store.schema import measure as measure_table
 from agent.store.schema import rollup as rollup_table
+from tests.faults.disks import SmallDisk, small_disk
 from tests.store.offline_box import OfflineBox
+
+__all__ = ["small_disk"]
 
 
 def test_status_tells_channels_and_what_was_set_aside(tmp_path: Path) -> None:
@@ -73,6 +80,22 @@ def remember(store: Store, minutes: range) -> None:
                 connection.execute(insert(measure_table).values(**measure, **reading, **window))
                 state = {"kind": "camera-state", "camera": camera, "utc_ns": minute, "monotonic_ns": 0, "boot": 1}
                 connection.execute(insert(event_table).values(**state, data=f'{{"state": "{minute}", "detail": ""}}'))
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_status_reads_a_disk_that_takes_no_writes(
+    tmp_path: Path, small_disk: Callable[[int], SmallDisk], *, killed: bool
+) -> None:
+    """Of a card that the system has made read-only all is told that is on it, however the agent ended."""
+    store = open_store(tmp_path / "a box", SystemClock().now())
+    remember(store, range(3))
+    if not killed:
+        store.close()
+    card = small_disk(16_000_000).folder
+    shutil.copytree(store.path.parent, card / "a box")
+    store.close()
+    subprocess.run(["mount", "-o", "remount,ro", card], check=True)
+    assert [camera["state"] for camera in stored_status(card / "a box")["cameras"]] == ["2", "2"]
 
 
 def test_status_does_not_read_the_history(tmp_path: Path) -> None:

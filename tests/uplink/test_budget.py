@@ -91,7 +91,7 @@ def test_writes_are_few(box: BoxEnd, wall: Wall) -> None:
         (600, {Channel.EVIDENCE}),
         (700, {Channel.EVIDENCE, Channel.HEALTH}),
         (800, {Channel.EVIDENCE, Channel.HEALTH, Channel.ROLLUP}),
-        (5000, {Channel.EVIDENCE, Channel.HEALTH, Channel.ROLLUP, Channel.SHED, Channel.EVENT}),
+        (5000, {Channel.EVIDENCE, Channel.HEALTH, Channel.ROLLUP, Channel.SHED, Channel.EVENT, Channel.CLOCK}),
     ],
 )
 def test_what_is_left_goes_by_urgency(box: BoxEnd, wall: Wall, spent: int, waits: set[Channel]) -> None:

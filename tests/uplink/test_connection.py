@@ -122,6 +122,14 @@ def test_connection_that_breaks_in_writing_ends() -> None:
         assert isinstance(events_until(broker.connection, Closed)[-1], Closed)
 
 
+def test_nothing_follows_a_last_word() -> None:
+    """What comes behind a broker's DISCONNECT is no event any more."""
+    with Dialled() as broker:
+        mid = broker.connection.publish(Outgoing("a", Encoded(b"x", None))).to_bytes(2, "big")
+        broker.end.sendall(b"\xd0\x00\xe0\x02\x8b\x00\x40\x02" + mid)
+        assert [type(event) for event in events_until(broker.connection, Closed)] == [Closed]
+
+
 def test_an_unknown_reason_has_its_number() -> None:
     """A reason that no version of MQTT knows is told by its number."""
     assert Delivered(1, 0xF3).text == "0xF3"

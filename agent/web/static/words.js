@@ -25,11 +25,10 @@ export function duration(seconds) {
   return `${Math.floor(whole / 86400)} days`;
 }
 
-// How long ago an instant was, by the box's own clocks: this machine's clock may be wrong, and so may the box's date.
+// How long ago an instant of this run of the agent was, by the box's monotonic clock: this machine's clock may be wrong,
+// and the box's date may have been set since.
 export function secondsSince(instant, now) {
-  const oneBoot = instant.boot === now.boot;
-  const passed = oneBoot ? now.monotonic_ns - instant.monotonic_ns : now.utc_ns - instant.utc_ns;
-  return Math.max(0, passed / 1e9);
+  return Math.max(0, (now.monotonic_ns - instant.monotonic_ns) / 1e9);
 }
 
 const CAMERA = {
@@ -177,9 +176,11 @@ export function verdict(status) {
   const moved = cameras.filter((_, i) => states[i] === "warn");
   const lines = [...cameraLines(status, [...blind, ...moved]), ...linkLines(link, outbox, status.live.now)];
   const low = status.disk_free_bytes < DISK_LOW_BYTES;
+  if (status.clock_unset) lines.push("The clock is not set: times are an estimate, and are put right when it is.");
   if (low) lines.push(`The disk is nearly full: ${bytes(status.disk_free_bytes)} free.`);
   if (blind.length) return { tone: "bad", headline: blindHeadline(blind, cameras), lines };
   if (low) return { tone: "warn", headline: "The disk is nearly full", lines };
+  if (status.clock_unset) return { tone: "warn", headline: "The clock is not set", lines };
   if (moved.length) return { tone: "warn", headline: movedHeadline(moved, cameras), lines };
   if (link.state === "offline") return { tone: "warn", headline: "All well here, but no link", lines };
   if (link.state === "refused") return { tone: "warn", headline: "Another box uses this box's name", lines };
