@@ -165,6 +165,8 @@ def _twins(tracks: TrackTable) -> NDArray[np.bool_]:
     """Return which tracks to drop, because a lost and a seen one lie in one place: of the two, the one seen less."""
     seen = tracks.matched != UNMATCHED
     seen_rows, lost_rows = np.flatnonzero(seen), np.flatnonzero(~seen)
+    if not (len(seen_rows) and len(lost_rows)):
+        return np.zeros(len(tracks), np.bool_)
     boxes = tracks.belief.boxes()
     pairs = np.argwhere(iou(boxes[seen_rows], boxes[lost_rows]) > _TWIN_IOU)
     first, second = seen_rows[pairs[:, 0]], lost_rows[pairs[:, 1]]

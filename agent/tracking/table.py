@@ -56,6 +56,8 @@ class TrackTable:
 
     def take(self, rows: NDArray[np.bool_]) -> Self:
         """Return these tracks only."""
+        if rows.all():
+            return self
         return type(self)(
             belief=self.belief.take(rows),
             track_ids=self.track_ids[rows],
