@@ -2,6 +2,7 @@
 
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, event
@@ -90,7 +91,7 @@ def test_database_keeps_its_stream(box: BoxEnd) -> None:
     box.add_rollups(0, 1).result(5)
     with box._read.connect() as connection:
         path = connection.exec_driver_sql("PRAGMA database_list").one().file
-    again = BoxEnd(path)
+    again = BoxEnd(Path(path))
     assert again.outbox.stream == box.outbox.stream
     assert again.outbox.last_seq() == 1
     again.close()

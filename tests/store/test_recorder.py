@@ -146,7 +146,7 @@ def test_record_that_can_never_be_stored_does_not_hold_up_the_rest(store, clock)
     with running(writer):
         recorder.finish(clock.now())
     with store.read.connect() as connection:
-        assert connection.execute(select(event_table.c.kind)).scalars().all() == ["good", "after"]
+        assert set(connection.execute(select(event_table.c.kind)).scalars()) == {"good", "after"}
     assert recorder.rejected == 1
 
 
