@@ -43,7 +43,7 @@ bench: $(VENV)/.ultralytics ## Speed and cost, each figure beside its peer and w
 	$(VENV)/bin/python -m benchmarks.speed --video "$(VIDEO)" --images "$(IMAGES)/images/train"
 
 bench-accuracy: $(VENV)/.ultralytics ## Recompute the model card's table; counts along a row and over a line, with what is required. IMAGES=folder VIDEO=file
-	$(VENV)/bin/python benchmarks/accuracy.py "$(IMAGES)"
+	$(VENV)/bin/python -m benchmarks.accuracy "$(IMAGES)"
 	$(VENV)/bin/python -m benchmarks.counting "$(VIDEO)"
 	$(VENV)/bin/python -m benchmarks.tiling "$(IMAGES)"
 

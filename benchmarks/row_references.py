@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from agent.detection import bundled_model_path
+from agent.detection.toolchain import lend_nms
 from agent.types import Detections, Image
 
 CONFIDENCE = 0.25
@@ -33,6 +34,7 @@ def track_ids(found: Iterable[tuple[int, Detections]]) -> Iterator[int]:
 
 def crossings(pictures: Iterable[tuple[int, Image]]) -> Iterator[int]:
     """Give the frame number of each count of ultralytics' ObjectCounter, with a line down the middle of the picture."""
+    lend_nms()
     from ultralytics import solutions  # noqa: PLC0415  an extra that brings torch
 
     middle = HEIGHT_WIDTH[1] // 2

@@ -22,7 +22,7 @@ import numpy as np
 from agent.detection import Detector, TiledDetector, Tiling, detect_folder, open_detector
 from agent.detection.folder import list_images, read_image
 from agent.errors import HedgerowError
-from benchmarks.accuracy import MAX_DETECTIONS, MIN_SCORE, Accuracy, score
+from benchmarks.scoring import MAX_DETECTIONS, MIN_SCORE, Accuracy, score
 
 SCORE_IN_SERVICE = 0.1  # what the daemon asks its detector for
 ROUNDS = 5

@@ -7,7 +7,8 @@ same weights, unless ``--hours`` ends it.
 
 On a CPU it computes in bfloat16 with channels last, which is twice as fast, with as many threads as asked for; on a
 GPU in half precision. Without ``--init`` the weights start at random: nothing is downloaded. ``--init`` takes weights
-of this project and goes on from them; ``--teacher`` takes larger ones and distils them into the model.
+of this project and goes on from them; ``--teacher`` takes larger ones and distils them into the model; ``--more`` adds
+photographs, as those that ``models/simulate.py`` draws.
 """
 
 import argparse
@@ -65,6 +66,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--model", default="yolo26n.yaml", help="architecture (default yolo26n.yaml)")
     parser.add_argument("--init", type=Path, metavar="PT", help="weights of this project to go on from")
     parser.add_argument("--teacher", type=Path, metavar="PT", help="larger weights of this project to distil")
+    parser.add_argument(
+        "--more", type=Path, metavar="DIR", help="train on images/train and labels/train in here as well"
+    )
     parser.add_argument("--epochs", type=int, default=300, help="default 300")
     parser.add_argument("--hours", type=float, help="end after so many hours instead; the schedule is stretched to fit")
     parser.add_argument("--imgsz", type=int, default=640, help="pixels (default 640)")
@@ -87,7 +91,7 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     on_cpu = options.device == "cpu"
     run = options.out.resolve()
     values: dict[str, Any] = {
-        "data": str(data_file(options.data, run)),
+        "data": str(data_file(options.data, options.more, run)),
         "project": str(run.parent),
         "name": run.name,
         "exist_ok": True,
@@ -100,7 +104,8 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
         "optimizer": options.optimizer,
         "lr0": options.lr,
         "cos_lr": True,
-        "warmup_epochs": 1.0,
+        "warmup_epochs": 0.3 if options.init else 1.0,
+        "warmup_bias_lr": 0.0,  # ultralytics begins with 0.1, made for SGD: with AdamW it undoes what was learnt
         "close_mosaic": options.close_mosaic,
         "patience": 0,
         "seed": options.seed,
@@ -120,14 +125,17 @@ def settings(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def data_file(data: Path, run: Path) -> Path:
-    """Write ``data.yaml`` with an absolute path into the run: ultralytics reads relative ones from elsewhere."""
+def data_file(data: Path, more: Path | None, run: Path) -> Path:
+    """Write ``data.yaml`` with absolute paths into the run: ultralytics reads relative ones from elsewhere."""
     import yaml  # noqa: PLC0415
 
     described = yaml.safe_load((data / "data.yaml").read_text(encoding="utf-8"))
     run.mkdir(parents=True, exist_ok=True)
+    described["path"] = str(data.resolve())
+    if more is not None:
+        described["train"] = [described["train"], str((more / "images" / "train").resolve())]
     target = run / "data.yaml"
-    target.write_text(yaml.safe_dump({**described, "path": str(data.resolve())}), encoding="utf-8")
+    target.write_text(yaml.safe_dump(described), encoding="utf-8")
     return target
 
 
@@ -136,6 +144,11 @@ def main() -> None:
     options = read_options()
     if not (options.data / "data.yaml").is_file():
         raise SystemExit(f"{options.data} has no data.yaml")
+    if options.more is not None and not (options.more / "images" / "train").is_dir():
+        raise SystemExit(f"{options.more} has no images/train")
+    for weights in (options.init, options.teacher):
+        if weights is not None and not weights.is_file():
+            raise SystemExit(f"{weights} does not exist")
     replace_torchvision()
     import torch  # noqa: PLC0415
     from ultralytics import YOLO  # noqa: PLC0415

@@ -36,6 +36,12 @@ def bundled_model() -> Path:
 
 
 @pytest.fixture(scope="session")
+def bundled_weights() -> Path:
+    """The weights that the model was exported from."""
+    return ROOT / "models" / "orchard-yolo26n.pt"
+
+
+@pytest.fixture(scope="session")
 def require() -> Callable[[str], str]:
     """Give the path of a program that a test needs; skip where it is absent, fail where all must be present."""
 

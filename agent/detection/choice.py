@@ -11,12 +11,13 @@ import os
 import platform
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import structlog
 
+from agent.detection.bundled import int8_of
 from agent.detection.model_file import Kind, ModelFile
 from agent.detection.trial import Trial, try_backend
 from agent.files import write_atomically
@@ -29,6 +30,9 @@ BACKENDS: dict[Kind, tuple[str, ...]] = {
     "ultralytics": ("ultralytics",),
 }
 """What can run each kind of model, the usual winner first."""
+
+INT8 = "openvino-int8"
+"""A candidate beside the runtimes: OpenVINO with the eight-bit form of the bundled model."""
 
 MEMORY = "backends.json"
 """The file in the data directory that remembers."""
@@ -51,6 +55,19 @@ def installed_backends(kind: Kind) -> list[str]:
     return [backend for backend in BACKENDS[kind] if importlib.util.find_spec(backend) is not None]
 
 
+def _candidates(file: ModelFile) -> list[str]:
+    """Return what may run a model here, the usual winner first."""
+    installed = installed_backends(file.kind)
+    return [*installed, INT8] if "openvino" in installed and int8_of(file.path) is not None else installed
+
+
+def _try(file: ModelFile, candidate: str, threads: int) -> Trial:
+    int8 = int8_of(file.path) if candidate == INT8 else None
+    if int8 is None:
+        return try_backend(file.path, candidate, threads=threads)
+    return replace(try_backend(int8, "openvino", threads=threads), backend=INT8)
+
+
 def choose_backend(file: ModelFile, memory: Path, *, threads: int) -> str:
     """Return the best backend by what is remembered; where nothing is, the usual winner.
 
@@ -59,7 +76,7 @@ def choose_backend(file: ModelFile, memory: Path, *, threads: int) -> str:
         memory: Folder that remembers.
         threads: As the detector will be opened with.
     """
-    candidates = installed_backends(file.kind)
+    candidates = _candidates(file)
     if len(candidates) == 1:
         return candidates[0]
     table = _recall(memory / MEMORY, _key(file, candidates, threads))
@@ -71,7 +88,7 @@ def choose_backend(file: ModelFile, memory: Path, *, threads: int) -> str:
 
 def measure_if_new(file: ModelFile, memory: Path, *, threads: int) -> bool:
     """Measure where there is a choice of which nothing is remembered; return whether nothing is left to do."""
-    candidates = installed_backends(file.kind)
+    candidates = _candidates(file)
     if len(candidates) < 2 or _recall(memory / MEMORY, _key(file, candidates, threads)):
         return True
     table = measure_backends(file, memory, threads=threads)
@@ -83,8 +100,8 @@ def measure_if_new(file: ModelFile, memory: Path, *, threads: int) -> bool:
 
 def measure_backends(file: ModelFile, memory: Path | None, *, threads: int) -> BackendTable:
     """Measure all installed backends with a model, one after the other, and remember the table where one may."""
-    candidates = installed_backends(file.kind)
-    trials = tuple(try_backend(file.path, backend, threads=threads) for backend in candidates)
+    candidates = _candidates(file)
+    trials = tuple(_try(file, candidate, threads) for candidate in candidates)
     table = BackendTable(best_backend(trials), trials)
     steady = all(trial.steady for trial in trials)
     if not steady:

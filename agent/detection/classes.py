@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.detection.detector import Backend, bundled_model_path, needing_onnxruntime
+from agent.detection.bundled import bundled_model_path
+from agent.detection.detector import Backend, needing_onnxruntime
 from agent.detection.model_file import ModelFile, read_model_file
 from agent.detection.telemetry import forbid_telemetry
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol
 
-from agent.detection.choice import BACKENDS, choose_backend, installed_backends
+from agent.detection.bundled import bundled_model_path, int8_of
+from agent.detection.choice import BACKENDS, INT8, choose_backend, installed_backends
 from agent.detection.heads import Thresholds
 from agent.detection.model import ModelInfo
 from agent.detection.model_file import KIND_NAMES, ModelFile, read_model_file
@@ -16,7 +17,6 @@ from agent.types import Detections, Image
 
 Backend = Literal["auto", "openvino", "onnxruntime", "ultralytics"]
 
-_BUNDLED_NAME = "orchard-yolo26n.onnx"
 _MOST_AT_A_TIME = 4  # detectors; each holds what lies between the layers of the model, some 50 MB
 
 
@@ -48,27 +48,13 @@ class Detector(Protocol):
         ...
 
 
-def bundled_model_path() -> Path:
-    """Return the model that ships with Hedgerow: inside the installed package, or in a checkout beside it.
-
-    Raises:
-        FatalError: It is in neither place.
-    """
-    package = Path(__file__).resolve().parent.parent
-    places = [package / "_models" / _BUNDLED_NAME, package.parent / "models" / _BUNDLED_NAME]
-    for place in places:
-        if place.is_file():
-            return place
-    raise FatalError(f"the bundled model is missing: looked for {' and '.join(str(place) for place in places)}")
-
-
 def open_detector(
     model: Path | None,
     *,
     backend: Backend = "auto",
     min_score: float = 0.1,
     max_detections: int = 300,
-    nms_iou: float = 0.7,
+    nms_iou: float | None = None,
     threads: int = 0,
     memory: Path | None = None,
 ) -> Detector:
@@ -81,7 +67,8 @@ def open_detector(
         backend: The runtime; "auto" is the best for this model on this box, see ``memory``.
         min_score: Only detections that score more; in [0, 1).
         max_detections: At most so many in a frame, the best.
-        nms_iou: For models whose head needs NMS: boxes of one class that overlap more are one object; in (0, 1].
+        nms_iou: For models whose head needs NMS: boxes of one class that overlap more are one object; in (0, 1]. None
+            is what the model says of itself, or 0.7.
         threads: CPU threads; 0 leaves it to the runtime.
         memory: Folder that remembers what ``BackendTrials`` measured; where nothing is known, the usual winner runs.
 
@@ -111,13 +98,15 @@ def open_detectors(model: Path | None, *, backend: Backend = "auto", min_score: 
         FatalError: The model or the runtime cannot be used; the message names the file and says why.
         ValueError: ``min_score`` is out of range.
     """
-    thresholds = Thresholds(min_score=min_score, max_detections=300, nms_iou=0.7)
+    thresholds = Thresholds(min_score=min_score, max_detections=300, nms_iou=None)
     file = read_model_file(bundled_model_path() if model is None else model)
     chosen = _choose(file, None, 0) if backend == "auto" else backend
     return _open(file, chosen, thresholds, threads=0, count=min(_MOST_AT_A_TIME, len(os.sched_getaffinity(0))))
 
 
 def _open(file: ModelFile, chosen: str, thresholds: Thresholds, *, threads: int, count: int) -> list[Detector]:
+    if chosen == INT8 and (int8 := int8_of(file.path)) is not None:
+        file, chosen = read_model_file(int8), "openvino"
     if chosen not in BACKENDS[file.kind]:
         raise FatalError(
             f"model {file.path} is an {KIND_NAMES[file.kind]}, which {chosen} cannot run; allowed: auto, "
@@ -128,8 +117,10 @@ def _open(file: ModelFile, chosen: str, thresholds: Thresholds, *, threads: int,
 
 
 def _choose(file: ModelFile, memory: Path | None, threads: int) -> str:
-    installed = installed_backends(file.kind) or BACKENDS[file.kind]  # where none is, opening it says what to install
-    return installed[0] if memory is None or len(installed) == 1 else choose_backend(file, memory, threads=threads)
+    installed = installed_backends(file.kind)
+    if memory is None or not installed:
+        return (installed or BACKENDS[file.kind])[0]  # where none is, opening it says what to install
+    return choose_backend(file, memory, threads=threads)
 
 
 # Only the runtime that is chosen is imported, and only after its telemetry is shut out.

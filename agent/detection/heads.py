@@ -20,11 +20,13 @@ class Thresholds:
 
     min_score: float  # a detection scores more than this; in [0, 1)
     max_detections: int  # in a frame; the best ones stay
-    nms_iou: float  # raw head: of two boxes of a class that overlap more, the better stays; in (0, 1]
+    nms_iou: float | None  # raw head: of two boxes of a class that overlap more, the better stays; None: the model says
 
     def __post_init__(self) -> None:
         """Refuse what can never be meant."""
-        if not (0 <= self.min_score < 1 and self.max_detections >= 1 and 0 < self.nms_iou <= 1):
+        if not (
+            0 <= self.min_score < 1 and self.max_detections >= 1 and (self.nms_iou is None or 0 < self.nms_iou <= 1)
+        ):
             raise ValueError(f"out of range: {self}")
 
 
@@ -46,7 +48,7 @@ def decode(output: Output, info: ModelInfo, thresholds: Thresholds, placement: P
         FatalError: The model found a class that it does not name.
     """
     picture = output[0].astype(np.float32, copy=False)
-    found = _end2end(picture, thresholds) if info.head == "end2end" else _raw(picture, thresholds)
+    found = _end2end(picture, thresholds) if info.head == "end2end" else _raw(picture, info, thresholds)
     return sound(Detections(placement.to_source(found.boxes), found.scores, found.class_ids), info)
 
 
@@ -74,7 +76,7 @@ def _end2end(rows: NDArray[np.float32], thresholds: Thresholds) -> Detections:
     return Detections(rows[:, :4], rows[:, 4], class_ids)
 
 
-def _raw(columns: NDArray[np.float32], thresholds: Thresholds) -> Detections:
+def _raw(columns: NDArray[np.float32], info: ModelInfo, thresholds: Thresholds) -> Detections:
     """Select the best class of each anchor from (4 + classes, anchors) columns of cx, cy, w, h, score per class."""
     columns = columns[:, columns[4:].max(axis=0) > thresholds.min_score]
     if columns.shape[1] == 0:
@@ -82,7 +84,8 @@ def _raw(columns: NDArray[np.float32], thresholds: Thresholds) -> Detections:
     centre, size = columns[:2].T, columns[2:4].T
     scores, class_ids = columns[4:].max(axis=0), columns[4:].argmax(axis=0)
     boxes = np.concatenate([centre - size / 2, centre + size / 2], axis=1)
-    keep = non_maximum_suppression(boxes, scores, class_ids, max_iou=thresholds.nms_iou)[: thresholds.max_detections]
+    max_iou = thresholds.nms_iou or info.nms_iou
+    keep = non_maximum_suppression(boxes, scores, class_ids, max_iou=max_iou)[: thresholds.max_detections]
     return Detections(boxes[keep], scores[keep], class_ids[keep])
 
 

@@ -16,6 +16,12 @@ Head = Literal["end2end", "raw"]
 Shape = Sequence[int | None]
 """A tensor's shape; None is a dimension that the file leaves open."""
 
+DEFAULT_NMS_IOU = 0.7
+"""That of ultralytics."""
+
+NMS_IOU = "nms_iou"
+"""Entry of the metadata, ours: the overlap at which NMS finds most with this model."""
+
 _DEFAULT_SIZE = (640, 640)
 _DEFAULT_STRIDE = 32
 _LONGEST_SIDE = 4096  # pixels; beyond it a slip, or a file that is to take all memory
@@ -37,6 +43,7 @@ class ModelInfo:
     stride: int  # pixels
     precision: str = "f32"  # what it computes in: f32, f16, bf16 or int8
     licence: str = ""  # as the file says
+    nms_iou: float = DEFAULT_NMS_IOU  # raw head: boxes of one class that overlap more are one object; in (0, 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ class Metadata:
     stride: int
     size: tuple[int, int]  # height, width: for models that leave their input open
     licence: str
+    nms_iou: float
 
 
 def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
@@ -63,6 +71,7 @@ def read_metadata(path: Path, entries: Mapping[str, str]) -> Metadata:
         stride=_stride(path, entries.get("stride")),
         size=_size(path, entries.get("imgsz")),
         licence=entries.get("license", ""),
+        nms_iou=_nms_iou(path, entries.get(NMS_IOU)),
     )
 
 
@@ -118,6 +127,7 @@ def describe(
         stride=metadata.stride,
         precision=precision,
         licence=metadata.licence,
+        nms_iou=metadata.nms_iou,
     )
 
 
@@ -157,6 +167,13 @@ def _stride(path: Path, text: str | None) -> int:
     if not isinstance(stride, int) or stride < 1:
         raise FatalError(f"model {path}: metadata 'stride' is {text!r}; expected a positive number of pixels")
     return stride
+
+
+def _nms_iou(path: Path, text: str | None) -> float:
+    limit = DEFAULT_NMS_IOU if text is None else _literal(text)
+    if not isinstance(limit, float | int) or not 0 < limit <= 1:
+        raise FatalError(f"model {path}: metadata {NMS_IOU!r} is {text!r}; expected a number above 0, at most 1")
+    return float(limit)
 
 
 def _size(path: Path, text: str | None) -> tuple[int, int]:

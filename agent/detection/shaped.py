@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from agent.detection.detector import Detector
 from agent.detection.letterbox import check_image
 from agent.detection.model import ModelInfo
 from agent.types import Detections, Image
+
+if TYPE_CHECKING:
+    from agent.detection.detector import Detector  # which opens the bundled model as one of these
 
 _AS_LARGE = 0.98  # of the best scale: then the smaller input is as good, and cheaper
 
@@ -25,7 +28,7 @@ class ShapedDetector:
     """A ``Detector`` of several. The first shape is open from the start; the others open with their first frame."""
 
     def __init__(
-        self, shapes: Sequence[Shaped], open_one: Callable[[Path], Detector], *, name: str, sha256: str
+        self, shapes: Sequence[Shaped], open_one: "Callable[[Path], Detector]", *, name: str, sha256: str
     ) -> None:
         """Open the first shape.
 

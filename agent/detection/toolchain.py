@@ -29,7 +29,7 @@ def load_yolo(path: Path) -> Any:
             f"model {path} needs ultralytics, which is not installed; pip install 'hedgerow[ultralytics]', or export "
             "the model to ONNX elsewhere"
         ) from None
-    _lend_nms()
+    lend_nms()
     return YOLO(str(path))
 
 
@@ -41,7 +41,7 @@ def _keep_to_itself() -> None:
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _lend_nms() -> None:
+def lend_nms() -> None:
     """Where torchvision does not fit the torch beside it, let ultralytics use its own NMS, made to be equal."""
     try:
         import torchvision  # noqa: F401, PLC0415 - ultralytics picks it up from sys.modules

@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.detection.heads import Thresholds, sound
 from agent.detection.letterbox import check_image
-from agent.detection.model import ModelInfo
+from agent.detection.model import DEFAULT_NMS_IOU, ModelInfo
 from agent.detection.model_file import ModelFile, loading
 from agent.detection.toolchain import load_yolo
 from agent.errors import FatalError
@@ -37,7 +37,7 @@ class UltralyticsDetector:
         """
         self._options = {
             "conf": thresholds.min_score,
-            "iou": thresholds.nms_iou,
+            "iou": thresholds.nms_iou or DEFAULT_NMS_IOU,
             "max_det": thresholds.max_detections,
             "device": "cpu",
             "verbose": False,

@@ -1,7 +1,7 @@
 """The heavy work of an intake, in processes of their own: torch and the calibrator stay out of this one, and a crash of
 theirs is one line.
 
-``python -m agent.modelstore.children export WEIGHTS FOLDER HEIGHTxWIDTH...`` exports weights through ultralytics.
+``python -m agent.modelstore.children export WEIGHTS FOLDER HEAD HEIGHTxWIDTH...`` exports weights through ultralytics.
 ``python -m agent.modelstore.children quantise MODEL FOLDER`` reads inputs as .npy, (N, H, W, 3) uint8 BGR, from its
 standard input and writes an INT8 OpenVINO model.
 """
@@ -15,19 +15,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.detection.model import Head
 from agent.errors import FatalError, HedgerowError
 
 _EXPORT_S = 600.0
 _QUANTISE_S = 3600.0  # minutes on a small box
 
 
-def export_weights(weights: Path, folder: Path, shapes: Sequence[tuple[int, int]]) -> None:
-    """Export weights to ``folder/HEIGHTxWIDTH.onnx`` with the NMS-free head where they have one, and fixed shapes.
+def export_weights(weights: Path, folder: Path, shapes: Sequence[tuple[int, int]], *, head: Head = "end2end") -> None:
+    """Export weights to ``folder/HEIGHTxWIDTH.onnx`` with fixed shapes.
+
+    Args:
+        weights: A ``.pt`` file; the exports are written beside it first.
+        folder: Where the exports go.
+        shapes: Height and width of the input, pixels.
+        head: Which head, where they have both; the raw one needs NMS.
 
     Raises:
         FatalError: ultralytics is not installed or cannot load or export them; the message says why.
     """
-    _run(["export", str(weights), str(folder), *(f"{height}x{width}" for height, width in shapes)], b"", _EXPORT_S)
+    _run(
+        ["export", str(weights), str(folder), head, *(f"{height}x{width}" for height, width in shapes)], b"", _EXPORT_S
+    )
 
 
 def quantise(model: Path, folder: Path, inputs: NDArray[np.uint8]) -> None:
@@ -61,7 +70,7 @@ def _run(arguments: list[str], data: bytes, timeout_s: float) -> None:
         raise FatalError(lines[-1] if lines else f"{arguments[0]} of {arguments[1]} failed without a word")
 
 
-def _export(weights: Path, folder: Path, shapes: Sequence[str]) -> None:
+def _export(weights: Path, folder: Path, head: str, shapes: Sequence[str]) -> None:
     from agent.detection.model_file import loading, read_model_file  # noqa: PLC0415 - only the child needs it
     from agent.detection.toolchain import load_yolo  # noqa: PLC0415 - as above
 
@@ -72,9 +81,10 @@ def _export(weights: Path, folder: Path, shapes: Sequence[str]) -> None:
             yolo = load_yolo(weights)
             if yolo.task != "detect":
                 raise FatalError(f"model {weights} is made for the task {yolo.task!r}; allowed: 'detect'")
-            # nms=False gives the NMS-free head where there is one, the raw head elsewhere.
+            # nms=False gives the NMS-free head where there is one, the raw head elsewhere; None the raw head always.
+            nms = False if head == "end2end" else None
             made = yolo.export(
-                format="onnx", imgsz=(height, width), nms=False, dynamic=False, simplify=False, device="cpu"
+                format="onnx", imgsz=(height, width), nms=nms, dynamic=False, simplify=False, device="cpu"
             )
             Path(made).rename(folder / f"{shape}.onnx")
 
@@ -94,7 +104,7 @@ def _main(arguments: Sequence[str]) -> int:
     forbid_telemetry()
     try:
         if arguments[0] == "export":
-            _export(Path(arguments[1]), Path(arguments[2]), arguments[3:])
+            _export(Path(arguments[1]), Path(arguments[2]), arguments[3], arguments[4:])
         else:
             _quantise(Path(arguments[1]), Path(arguments[2]), np.load(io.BytesIO(sys.stdin.buffer.read())))
     except HedgerowError as error:

@@ -18,15 +18,15 @@ _MOST_S = 60.0  # at one camera
 Progress = Callable[[int, int], None]
 
 
-def frames_of_folder(folder: Path) -> list[Image]:
-    """Read images from a folder and below it, spread evenly where there are too many.
+def frames_of_folder(folder: Path, *, most: int = MOST) -> list[Image]:
+    """Read images from a folder and below it, spread evenly where there are more than ``most``.
 
     Raises:
         FatalError: Too few can be read.
     """
     names = list_images(folder)
     frames = []
-    for name in names[:: -(-len(names) // MOST)]:
+    for name in names[:: -(-len(names) // most)]:
         try:
             frames.append(read_image(folder / name))
         except RejectedError:

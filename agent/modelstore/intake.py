@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from agent.detection import Detector, ModelInfo, bundled_model_path, open_detector
+from agent.detection.bundled import SHAPES
 from agent.detection.letterbox import Letterbox
 from agent.detection.model_file import ModelFile, read_model_file
 from agent.errors import FatalError
@@ -18,9 +19,6 @@ from agent.modelstore.children import export_weights, quantise
 from agent.modelstore.manifest import Agreement, Manifest, Variant
 from agent.modelstore.store import ModelStore
 from agent.types import Image
-
-SHAPES = ((640, 640), (384, 640))
-"""What weights are exported at: for square and upright pictures, and for wide ones."""
 
 LEAST_AGREEMENT = 0.9
 _SCORE = 0.25

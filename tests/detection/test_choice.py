@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from agent.detection import choice, open_detector
-from agent.detection.choice import MEMORY, best_backend, measure_backends, measure_if_new
+from agent.detection.bundled import int8_of
+from agent.detection.choice import INT8, MEMORY, best_backend, choose_backend, measure_backends, measure_if_new
 from agent.detection.later import BackendTrials
 from agent.detection.model_file import read_model_file
 from agent.detection.trial import Trial, try_backend
@@ -50,13 +51,13 @@ def test_measuring_gives_figures_of_each_runtime(remembered):
     """Both runtimes were measured in processes of their own: time, CPU time, memory and precision."""
     (entry,) = json.loads((remembered / MEMORY).read_text(encoding="utf-8"))
     trials = {trial["backend"]: trial for trial in entry["trials"]}
-    assert set(trials) == {"openvino", "onnxruntime"}
+    assert set(trials) == {"openvino", "onnxruntime", INT8}
     for trial in trials.values():
         assert trial["problem"] == ""
         assert 0 < trial["wall_ms"] < 5000
         assert trial["cpu_ms"] > 0
         assert 50e6 < trial["memory_bytes"] < 1e9
-        assert trial["precision"] in {"f32", "bf16", "f16"}
+        assert trial["precision"] in {"f32", "bf16", "f16", "int8"}
     assert entry["chosen"] in trials
 
 
@@ -68,7 +69,7 @@ def test_the_choice_is_remembered(bundled_model, memory, monkeypatch):
     (memory / MEMORY).write_text(json.dumps(entries), encoding="utf-8")
     line = chosen_line(bundled_model, memory)
     assert (line["backend"], line["remembered"]) == ("onnxruntime", True)
-    assert set(line["ms"]) == {"openvino", "onnxruntime"}
+    assert set(line["ms"]) == {"openvino", "onnxruntime", INT8}
 
 
 def test_a_start_never_waits_for_a_measurement(make_model, tmp_path, monkeypatch):
@@ -183,6 +184,32 @@ def test_times_that_are_not_steady_decide_nothing(make_model, tmp_path, monkeypa
     assert open_detector(model, memory=tmp_path).info.backend == "openvino"
     assert "backends_measured_while_busy" in [entry["event"] for entry in logs]
     assert not (tmp_path / MEMORY).exists()
+
+
+@pytest.mark.parametrize("runtimes", [["openvino"], ["openvino", "onnxruntime"]])
+def test_int8_of_the_bundled_model_runs_where_it_was_fastest(bundled_model, tmp_path, monkeypatch, runtimes):
+    """Its eight-bit form is a candidate like a runtime, with one runtime too; a start waits for no measurement."""
+    measured = []
+
+    def answer(path, backend, *, threads):
+        measured.append((path, backend))
+        return Trial(backend, wall_ms=1.0 if path.is_dir() else 9.0, cpu_ms=1.0)
+
+    monkeypatch.setattr(choice, "try_backend", answer)
+    monkeypatch.setattr(choice, "installed_backends", lambda _kind: runtimes)
+    file = read_model_file(bundled_model)
+    assert choose_backend(file, tmp_path, threads=0) == "openvino"
+    assert measured == []
+    assert measure_if_new(file, tmp_path, threads=0)
+    assert measured == [*((bundled_model, name) for name in runtimes), (int8_of(bundled_model), "openvino")]
+    detector = open_detector(None, memory=tmp_path)
+    assert (detector.info.backend, detector.info.precision) == ("openvino", "int8")
+    detector.close()
+
+
+def test_other_models_have_no_int8_form(make_model):
+    """Of a model of the user's own nothing is known that could be as good."""
+    assert int8_of(make_model(nothing())) is None
 
 
 def test_a_backend_that_hangs_is_given_up(bundled_model):

@@ -91,6 +91,14 @@ def test_raw_boxes_are_suppressed_within_a_class(detect):
     assert [row[4:] for row in detect(output, nms_iou=0.9)] == [[0.9, 0], [0.8, 0], [0.7, 1], [0.6, 0]]
 
 
+@pytest.mark.parametrize(("asked", "kept"), [(None, 2), (0.5, 1)])
+def test_a_model_may_say_how_far_one_objects_boxes_overlap(make_model, backend, asked, kept):
+    """The overlap for NMS is the model's own, where it names one and nobody asks for another."""
+    output = raw([20, 30, 10, 10, 0.9, 0], [20, 31, 10, 10, 0.8, 0])  # IoU 9/11
+    model = make_model(output, metadata={"nms_iou": "0.85"})
+    assert len(open_detector(model, backend=backend, nms_iou=asked).detect(FRAME)) == kept
+
+
 def test_raw_columns_below_the_score_give_nothing(detect):
     """A frame without candidates gives no detection."""
     assert detect(raw([20, 30, 10, 10, 0.1, 0.1]), min_score=0.1) == []

@@ -47,17 +47,16 @@ assert not events, events
     assert list(tmp_path.rglob("*")) == []
 
 
-def test_ultralytics_stays_quiet(tmp_path, shared_data, require_module):
+def test_ultralytics_stays_quiet(tmp_path, bundled_weights, require_module):
     """Weights at work connect to nobody and leave no trace in the home folder, though ultralytics would do both."""
     require_module("ultralytics")
-    weights = shared_data.parent / "models" / "orchard-yolo26n.pt"
     code = f"""
 import sys, numpy as np
 from pathlib import Path
 from agent.detection import open_detector
 events = []
 sys.addaudithook(lambda event, _: event in ("socket.connect", "socket.getaddrinfo") and events.append(event))
-open_detector(Path({str(weights)!r})).detect(np.zeros((48, 64, 3), np.uint8))
+open_detector(Path({str(bundled_weights)!r})).detect(np.zeros((48, 64, 3), np.uint8))
 assert not events, events
 """
     run(code, tmp_path)

@@ -75,7 +75,17 @@ def test_class_names_that_are_no_dict_of_names_are_refused(backend, make_model, 
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("stride", "many"), ("stride", "0"), ("imgsz", "[640]"), ("imgsz", "[0, 640]"), ("imgsz", "x")]
+    ("key", "value"),
+    [
+        ("stride", "many"),
+        ("stride", "0"),
+        ("imgsz", "[640]"),
+        ("imgsz", "[0, 640]"),
+        ("imgsz", "x"),
+        ("nms_iou", "0"),
+        ("nms_iou", "1.5"),
+        ("nms_iou", "much"),
+    ],
 )
 def test_other_metadata_is_checked_too(backend, make_model, key, value):
     """A stride or size that makes no sense is refused by its name."""

@@ -1,6 +1,5 @@
 """The detector against ultralytics itself, on real photographs and the same ONNX files."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -12,8 +11,10 @@ import numpy as np
 import pytest
 
 from agent.detection import detect_folder, open_detector
+from benchmarks.scoring import score
 
 HERE = Path(__file__).resolve().parent
+ITS_NMS_IOU = 0.7  # of ultralytics' predict
 LOWEST_SCORE = 0.001
 CLASS_NAMES = ("apple", "cherry", "pear")
 
@@ -44,17 +45,6 @@ def ultralytics(require_module, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def accuracy():
-    """The scoring of ``make bench-accuracy``, which is a script and not a package."""
-    spec = importlib.util.spec_from_file_location("accuracy", HERE.parent.parent / "benchmarks" / "accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["accuracy"] = module  # its dataclasses look themselves up there
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["accuracy"]
-
-
-@pytest.fixture(scope="module")
 def orchard(shared_data) -> Path:
     return shared_data / "orchard"
 
@@ -77,25 +67,13 @@ def reference(ultralytics, bundled_model, orchard, tmp_path_factory) -> list[dic
 
 
 @pytest.fixture(scope="module")
-def reference_accuracy(reference, accuracy, orchard) -> dict:
+def reference_accuracy(reference, orchard) -> dict:
     """How ultralytics' detections score, by class."""
-    return accuracy.score(reference, orchard, CLASS_NAMES)
-
-
-@pytest.fixture(scope="module")
-def raw_model(ultralytics, shared_data, tmp_path_factory) -> Path:
-    """The bundled model's weights, exported with the head that needs NMS."""
-    weights = shared_data.parent / "models" / "orchard-yolo26n.pt"
-    if not weights.is_file():
-        pytest.skip("the weights orchard-yolo26n.pt are absent beside the orchard data")
-    copy = tmp_path_factory.mktemp("raw") / weights.name
-    shutil.copyfile(weights, copy)
-    ultralytics("export", str(copy))
-    return copy.with_suffix(".onnx")
+    return score(reference, orchard, CLASS_NAMES)
 
 
 def run_folder(model, backend, folder, out) -> list[dict]:
-    detector = open_detector(model, backend=backend, min_score=LOWEST_SCORE, max_detections=300)
+    detector = open_detector(model, backend=backend, min_score=LOWEST_SCORE, max_detections=300, nms_iou=ITS_NMS_IOU)
     detect_folder(detector, folder, out)
     detector.close()
     return json.loads(out.read_text(encoding="utf-8"))
@@ -127,56 +105,54 @@ def count_strays(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> 
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-def test_accuracy_agrees_with_ultralytics(backend, reference_accuracy, accuracy, orchard, tmp_path):
+def test_accuracy_agrees_with_ultralytics(backend, reference_accuracy, orchard, tmp_path):
     """Over all validation images mAP@0.5 and mAP@0.5:0.95 differ by 0.005 at most, for each class and overall."""
     results = run_folder(None, backend, orchard / "images" / "val", tmp_path / "results.json")
-    ours = accuracy.score(results, orchard, CLASS_NAMES)
+    ours = score(results, orchard, CLASS_NAMES)
     for name, value in reference_accuracy.items():
         assert ours[name].map50 == pytest.approx(value.map50, abs=0.005), name
         assert ours[name].map50_95 == pytest.approx(value.map50_95, abs=0.005), name
 
 
-def test_the_same_boxes_as_ultralytics(reference, bundled_model, some_images, tmp_path):
-    """On ONNX Runtime, where both compute in 32 bits, every box is the same to 0.02 pixels."""
-    ours = by_image(run_folder(bundled_model, "onnxruntime", some_images, tmp_path / "results.json"))
-    theirs = {name: rows for name, rows in by_image(reference).items() if name in ours}
+def test_the_same_boxes_as_ultralytics(ultralytics, bundled_model, some_images, tmp_path):
+    """On ONNX Runtime, where both compute in 32 bits, every box of the NMS-free head is the same to 0.02 pixels."""
+    model = bundled_model.with_name("orchard-yolo26n-nms-free.onnx")
+    out = tmp_path / "reference.json"
+    ultralytics("predict", str(model), str(some_images), str(out), str(LOWEST_SCORE))
+    theirs = by_image(json.loads(out.read_text(encoding="utf-8")))
+    ours = by_image(run_folder(model, "onnxruntime", some_images, tmp_path / "ours.json"))
     assert sum(len(rows) for rows in theirs.values()) > 1000
     assert count_strays(ours, theirs) == 0
 
 
-def test_the_raw_head_gives_the_same_boxes_as_ultralytics(ultralytics, raw_model, some_images, tmp_path):
+def test_the_raw_head_gives_the_same_boxes_as_ultralytics(reference, bundled_model, some_images, tmp_path):
     """With NMS done here, the boxes are those that ultralytics' own NMS leaves, but for one in a thousand.
 
     That one overlaps by the limit to four digits: ultralytics keeps classes apart by shifting boxes 7680 pixels a
     class, which costs its 32-bit floats the digits that decide.
     """
-    out = tmp_path / "reference.json"
-    ultralytics("predict", str(raw_model), str(some_images), str(out), str(LOWEST_SCORE))
-    theirs = by_image(json.loads(out.read_text(encoding="utf-8")))
-    ours = by_image(run_folder(raw_model, "onnxruntime", some_images, tmp_path / "ours.json"))
+    ours = by_image(run_folder(bundled_model, "onnxruntime", some_images, tmp_path / "ours.json"))
+    theirs = {name: rows for name, rows in by_image(reference).items() if name in ours}
     rows = sum(len(rows) for rows in theirs.values())
     assert rows > 1000
     assert count_strays(ours, theirs) <= rows / 1000
 
 
-def test_the_raw_head_runs_on_openvino(raw_model, some_images, tmp_path):
+def test_the_raw_head_runs_on_openvino(bundled_model, some_images, tmp_path):
     """OpenVINO finds the same clear fruit in the raw head as ONNX Runtime does, up to its bfloat16."""
     counts = {}
     for backend in ("openvino", "onnxruntime"):
-        results = run_folder(raw_model, backend, some_images, tmp_path / f"{backend}.json")
+        results = run_folder(bundled_model, backend, some_images, tmp_path / f"{backend}.json")
         counts[backend] = sum(entry["score"] > 0.5 for entry in results)
     assert counts["onnxruntime"] > 50
     assert counts["openvino"] == pytest.approx(counts["onnxruntime"], rel=0.05)
 
 
-def test_weights_give_the_boxes_of_ultralytics(ultralytics, shared_data, some_images, tmp_path):
+def test_weights_give_the_boxes_of_ultralytics(ultralytics, bundled_weights, some_images, tmp_path):
     """The ultralytics backend gives the boxes and scores of ultralytics' own predict with the same weights."""
-    weights = shared_data.parent / "models" / "orchard-yolo26n.pt"
-    if not weights.is_file():
-        pytest.skip("the weights orchard-yolo26n.pt are absent beside the orchard data")
     out = tmp_path / "reference.json"
-    ultralytics("predict", str(weights), str(some_images), str(out), str(LOWEST_SCORE), "0")
+    ultralytics("predict", str(bundled_weights), str(some_images), str(out), str(LOWEST_SCORE), "0")
     theirs = by_image(json.loads(out.read_text(encoding="utf-8")))
-    ours = by_image(run_folder(weights, "ultralytics", some_images, tmp_path / "ours.json"))
+    ours = by_image(run_folder(bundled_weights, "ultralytics", some_images, tmp_path / "ours.json"))
     assert sum(len(rows) for rows in theirs.values()) > 1000
     assert count_strays(ours, theirs) == 0

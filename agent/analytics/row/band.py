@@ -52,5 +52,5 @@ class PassRecord:
         return Band(count, self.spread * count, max(0.0, count - half), count + half)
 
 
-BUNDLED = PassRecord(found_share=0.800, spread=0.73)
+BUNDLED = PassRecord(found_share=0.881, spread=0.97)
 """Of the bundled model, measured by ``benchmarks/row_record.py``; see DESIGN.md."""
