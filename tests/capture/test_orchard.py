@@ -1,12 +1,10 @@
 """The simulated orchard: the same for the same seed, true to its truth, and fruit to a detector."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from itertools import pairwise
-from pathlib import Path
 
-import cv2
 import numpy as np
-import openvino as ov
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +13,7 @@ from agent.capture import replay
 from agent.capture.orchard import Orchard, OrchardSpec, parse_orchard
 from agent.clock import ManualClock
 from agent.config import CameraConfig
+from agent.detection import Detector, open_detector
 from agent.errors import ConfigError
 
 SMALL = OrchardSpec(seed=3, width=320, height=180, speed=100, fruit="mixed")
@@ -150,19 +149,10 @@ def test_any_address_is_read_or_refused(query: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def detector(bundled_model: Path) -> ov.CompiledModel:
-    return ov.Core().compile_model(str(bundled_model), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-
-
-def detected(model: ov.CompiledModel, image: np.ndarray) -> np.ndarray:
-    """Return (N, 6): xyxy in pixels of a 1280x720 image, score, class; scores from 0.25."""
-    square = np.full((640, 640, 3), 114, np.uint8)
-    square[140:500] = cv2.resize(image, (640, 360), interpolation=cv2.INTER_LINEAR)
-    tensor = square[..., ::-1].transpose(2, 0, 1)[None].astype(np.float32) / 255
-    found = model(tensor)[0][0]
-    found = found[found[:, 4] >= 0.25].copy()
-    found[:, :4] = (found[:, :4] - [0, 140, 0, 140]) * 2
-    return found
+def detector() -> Iterator[Detector]:
+    """The bundled model, as the agent shows confident detections."""
+    with closing(open_detector(None, min_score=0.25)) as opened:
+        yield opened
 
 
 def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -174,13 +164,13 @@ def overlaps(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("fruit", "least_recall"), [("apple", 0.9), ("pear", 0.65), ("cherry", 0.6)])
-def test_the_model_finds_the_fruit(detector: ov.CompiledModel, fruit: str, least_recall: float) -> None:
+def test_the_model_finds_the_fruit(detector: Detector, fruit: str, least_recall: float) -> None:
     """The bundled model, trained on photographs, finds drawn fruit of which most is visible, and little else."""
     orchard = Orchard(OrchardSpec(fruit=fruit))
     found = clear = wrong = total = 0
     for index in (0, 60, 130, 220):
-        truth, detections = orchard.truth(index), detected(detector, orchard.frame(index))
-        matches = overlaps(truth.boxes, detections[:, :4])
+        truth, detections = orchard.truth(index), detector.detect(orchard.frame(index))
+        matches = overlaps(truth.boxes, detections.boxes)
         clearly = truth.visible >= 0.6
         found += int((matches[clearly].max(axis=1, initial=0) >= 0.5).sum())
         clear += int(clearly.sum())
