@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import weakref
 
 
 class Wake:
@@ -12,6 +13,8 @@ class Wake:
         self._receiver, self._sender = socket.socketpair()
         self._receiver.setblocking(False)
         self._sender.setblocking(False)
+        for end in (self._receiver, self._sender):
+            weakref.finalize(self, end.close)
 
     def fileno(self) -> int:
         """Return what to wait for: readable means set."""

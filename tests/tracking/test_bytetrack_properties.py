@@ -71,7 +71,7 @@ far = st.floats(-1e6, 1e6, width=32) | st.floats(-2, 2, width=32)
 wild_rows = st.lists(st.tuples(far, far, far, far, st.floats(0, 1, width=32)), max_size=5)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(wild_rows, st.integers(1, 3)), max_size=6), st.data())
 def test_no_numbers_break_it(story, data):
