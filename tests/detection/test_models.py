@@ -178,7 +178,7 @@ def test_an_input_that_would_take_all_memory_is_refused(backend, make_model, sha
     assert "allowed: up to 4096 a side" in refusal(make_model(NOTHING, shape=shape, metadata={"imgsz": imgsz}), backend)
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_class_that_is_no_number_is_one_line(backend, make_model):
     """A class of 1e30 or NaN is refused like any without a name, and nothing else is said."""
     for odd in (1e30, np.nan):
