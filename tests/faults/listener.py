@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from cloud_sync.mqtt import Arrived, BrokerSettings, Connection, ConnectOptions, Opened, Outgoing, Subscribed, Wake
@@ -40,7 +40,8 @@ class Listener:
         self._todo.append(lambda: self._connection.publish(Outgoing(topic, encoded, retain)))
         self._wake.set()
 
-    def messages(self, channel: Channel) -> list[Message]:
+    def messages(self, channel: Channel) -> list[Any]:
+        """Return the messages that came on a channel, each of the class of its channel."""
         return [
             decode(channel, arrived.payload, arrived.encoding)
             for arrived in self.heard

@@ -18,7 +18,7 @@ def refusal(stream: str, first: int, last: int | None = None, *, through: int = 
 
 def sent(cloud: Listener, channel: Channel) -> list[tuple[int, int]]:
     """First and last seq of each message that came."""
-    return [(message.seq, message.last_seq) for message in cloud.messages(channel)]  # type: ignore[attr-defined]
+    return [(message.seq, message.last_seq) for message in cloud.messages(channel)]
 
 
 def test_entry_that_the_cloud_refuses_is_laid_aside(mosquitto: Mosquitto, box: BoxEnd) -> None:

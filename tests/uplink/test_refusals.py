@@ -90,10 +90,10 @@ def test_new_stream_on_demand(mosquitto: Mosquitto, box: BoxEnd) -> None:
         eventually(lambda: box.waiting() == [2])
         cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=before, through=900, remint="a copied database"))
         eventually(lambda: box.outbox.stream != before)
-        eventually(lambda: [m.seq for m in cloud.messages(Channel.EVENT)] == [1, 2, 1])  # type: ignore[attr-defined]
+        eventually(lambda: [m.seq for m in cloud.messages(Channel.EVENT)] == [1, 2, 1])
         fresh = cloud.messages(Channel.EVENT)[-1]
-        assert (fresh.kind, fresh.stream) == ("two", box.outbox.stream)  # type: ignore[attr-defined]
-        births = [(birth.stream, birth.next_seq) for birth in cloud.messages(Channel.BIRTH)]  # type: ignore[attr-defined]
+        assert (fresh.kind, fresh.stream) == ("two", box.outbox.stream)
+        births = [(birth.stream, birth.next_seq) for birth in cloud.messages(Channel.BIRTH)]
         assert births == [(before, 3), (box.outbox.stream, 2)]
         cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=before, through=2))
         box.add_event("three").result(5)
@@ -122,7 +122,7 @@ def test_new_stream_that_begins_late_is_settled(
         eventually(lambda: len(cloud.messages(Channel.BIRTH)) >= 2)  # it has given up waiting, and goes on as it was
         held.set()
         eventually(lambda: box.outbox.stream != before and box.waiting() == [1, 2])
-        eventually(lambda: cloud.messages(Channel.BIRTH)[-1].stream == box.outbox.stream)  # type: ignore[attr-defined]
+        eventually(lambda: cloud.messages(Channel.BIRTH)[-1].stream == box.outbox.stream)
         cloud.publish(BOX.topic(Channel.ACK), AckMessage(stream=box.outbox.stream, through=2))
         eventually(lambda: box.waiting() == [])
 
