@@ -137,7 +137,8 @@ def test_away_costs_no_memory(watch: Watcher, free_port: int) -> None:
     eventually(lambda: held(watch.decoders.processes()["*"])[1] == 1)
     assert held(watch.decoders.processes()["*"])[0] < 10
     watch.decoders.close()
-    assert held("self") == before
+    # The kernel counts a thread a moment longer than join() does, one of an earlier test too.
+    eventually(lambda: all(now <= was for now, was in zip(held("self"), before, strict=True)))
     assert cam.slot.take(0) is None
 
 
