@@ -136,7 +136,7 @@ class Cameras:
     def _note_step(self, step: Step) -> None:
         camera = step.frame.camera
         if camera in self._gates and not step.frame.still:  # in a still one, all is taken to be where it was
-            height, width = step.frame.image.shape[:2]
+            height, width = step.frame.size
             self._gates[camera].note_moving(self._moving[camera].among(step.tracks, width, height))
         self._rates[camera].add(self._clock.now().monotonic_ns)
         self._live.publish(step.frame, step.tracks, self._detector.info.class_names)

@@ -113,7 +113,7 @@ class CameraPipeline:
         if not sighting.sees:
             return self._blind(frame, sighting)
         held, self._held = self._held if frame.still else None, None
-        detections = held if held is not None else seen if seen is not None else self._detector.detect(frame.image)
+        detections = held if held is not None else seen if seen is not None else self._detector.detect(frame.pixels)
         tracks = self._tracker.update(detections, frame.captured)
         presence = self._presence.observe(tracks, frame.captured, paced_s=paced_s)
         if not sighting.observes:

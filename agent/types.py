@@ -7,6 +7,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.planes import Pixels, bgr_of
+
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8, BGR."""
 
@@ -43,17 +45,27 @@ class Frame:
     ``index`` counts the frames that the source delivered since it was opened, from 0, dropped ones included.
     ``captured`` is when the picture was taken, as well as the source can tell. ``small`` is its small luma where the
     source made one. A ``still`` frame shows what the frame before it showed, as far as the motion gate can tell: its
-    ``image`` is that of the last frame that was not still, and need not be looked at again. ``session`` numbers the
+    ``pixels`` are those of the last frame that was not still, and need not be looked at again. ``session`` numbers the
     openings of the source: between two of them nobody watched.
     """
 
     camera: str
     index: int
     captured: Instant
-    image: Image
+    pixels: Pixels
     small: Small | None = None
     still: bool = False
     session: int = 0
+
+    @property
+    def image(self) -> Image:
+        """The pixels as BGR. Made when it is first asked for where the camera's are in planes: ask only if need be."""
+        return bgr_of(self.pixels)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width, pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

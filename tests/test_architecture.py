@@ -20,6 +20,7 @@ SHARED = {
     "files",
     "sampling",
     "small",
+    "planes",
     "__init__",
 }
 ALLOWED = {

@@ -53,7 +53,7 @@ class LineAnalysis:
 
     def observe(self, frame: Frame, tracks: Tracks, *, observed_ns: int) -> Findings:  # noqa: ARG002  # of Analysis
         """Count what crossed a line up to this frame; see ``Analysis``."""
-        height, width = frame.image.shape[:2]
+        height, width = frame.size
         size = (width, height)
         sightings = self._stitcher.observe(tracks, frame.captured, size)
         return Findings(measures=tuple(found for line in self._lines for found in line.observe(sightings, size)))

@@ -61,7 +61,7 @@ class ZoneAnalysis:
     def observe(self, frame: Frame, tracks: Tracks, *, observed_ns: int) -> Findings:
         """Look at the next frame; see ``Analysis``. Stays are measured in the time that ``observed_ns`` adds up to."""
         self._watched_ns += observed_ns
-        height, width = frame.image.shape[:2]
+        height, width = frame.size
         sightings = self._stitcher.observe(tracks, frame.captured, (width, height))
         scores = dict(zip(tracks.track_ids.tolist(), tracks.scores.tolist(), strict=True))
         look = _Look(frame.captured, self._watched_ns / _NS_PER_S, (width, height), sightings, scores)

@@ -15,8 +15,9 @@ from agent.clock import Clock
 from agent.config import CameraConfig, public_address
 from agent.decoder.source import EndedError, Picture, Source, SourceError, StalledError
 from agent.motion import MotionGate
+from agent.planes import Pixels
 from agent.sampling import Sampling
-from agent.types import CameraState, CameraStatus, Event, Frame, Image, Instant
+from agent.types import CameraState, CameraStatus, Event, Frame, Instant
 
 log = structlog.get_logger()
 
@@ -98,7 +99,7 @@ class Grabber:
         self._on_state, self._on_event = on_state, on_event
         self._beat, self._backoff = _ignore_beat, backoff or Backoff()
         self._gate, self._decoders = gate, decoders
-        self._looked_at: Image | None = None  # the last image that the gate let through, of this session
+        self._looked_at: Pixels | None = None  # the last picture that the gate let through, of this session
         self._random = random.SystemRandom()
         self._lock = threading.Lock()
         self._status = CameraStatus(camera.name, CameraState.STARTING, "", clock.now(), 0, 0, 0, 0, 0, 0)
@@ -188,17 +189,17 @@ class Grabber:
     def _deliver(self, picture: Picture, captured: Instant, stop: threading.Event) -> None:
         """Convert a picture, wait until it is due if it is a recording's, and leave it in the slot.
 
-        One that shows nothing new is not converted: the image before it says the same.
+        One that shows nothing new is not fetched: the picture before it says the same.
         """
         small = picture.to_small()
         seen = self._looked_at
         still = self._gate is not None and not self._gate.look(small, captured.monotonic_ns) and seen is not None
-        image = self._looked_at = seen if still and seen is not None else picture.to_bgr()
+        pixels = self._looked_at = seen if still and seen is not None else picture.to_pixels()
         self._wait((captured.monotonic_ns - self._clock.now().monotonic_ns) / 1e9, stop)
         if stop.is_set():
             return
-        self._slot.put(Frame(self._camera.name, picture.index, captured, image, small, still, self._session))
-        self._count(image, still=still, captured=captured)
+        self._slot.put(Frame(self._camera.name, picture.index, captured, pixels, small, still, self._session))
+        self._count(pixels, still=still, captured=captured)
         if self._live_since is None:
             self._live_since = self._clock.now()
             self._enter(CameraState.LIVE, "")
@@ -214,8 +215,8 @@ class Grabber:
             address = public_address(self._camera.watched)
             raise StalledError(f"{address}: its pictures come more than {self._camera.max_age_s:g} s late")
 
-    def _count(self, image: Image, *, still: bool, captured: Instant) -> None:
-        height, width = image.shape[:2]
+    def _count(self, pixels: Pixels, *, still: bool, captured: Instant) -> None:
+        height, width = pixels.shape[:2]
         with self._lock:
             before = self._status
             resized = before.width > 0 and (before.width, before.height) != (width, height)

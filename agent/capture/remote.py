@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.capture.decoders import Decoder, Decoders
 from agent.config import public_address
@@ -13,7 +14,8 @@ from agent.decoder import source as sources
 from agent.decoder.segments import MappedSegments
 from agent.decoder.source import BrokenError, DecoderLostError, Picture, SourceError
 from agent.decoder.wire import Packet, receive, send
-from agent.types import Image, Small
+from agent.planes import Colour, Pixels, Planes
+from agent.types import Small
 
 _LOOK_S = 0.5
 _GRACE_S = 5.0  # beyond the time after which FFmpeg gives up, and the decoder says so
@@ -81,7 +83,7 @@ class RemoteSource:
         if not (isinstance(index, int) and (stream_ns is None or isinstance(stream_ns, int))):
             raise self._nonsense()
         small = self._shrunk(answer) if self._wants_small else None
-        return Picture(index, stream_ns, self._image, lambda: self._small() if small is None else small)
+        return Picture(index, stream_ns, self._pixels, lambda: self._small() if small is None else small)
 
     def close(self) -> None:
         """Disconnect."""
@@ -102,10 +104,10 @@ class RemoteSource:
             self._decoder = None
         self._skipped_before, self._skipped = self.skipped, 0
 
-    def _image(self) -> Image:
+    def _pixels(self) -> Pixels:
         answer = self._ask({"do": "image"}, _CONVERT_S)
         try:
-            return self._memory.image(answer.message, answer.descriptor)
+            return _picture_of(self._memory.parts(answer.message, answer.descriptor), answer.message.get("colour"))
         except (KeyError, TypeError, ValueError, OSError):
             raise self._nonsense() from None
         finally:
@@ -161,3 +163,14 @@ class RemoteSource:
 
     def _named(self, error: SourceError) -> SourceError:
         return type(error)(f"{public_address(self._address)}: {error}")
+
+
+def _picture_of(parts: list[NDArray[np.uint8]], colour: Any) -> Pixels:
+    """Put a picture together. Raises KeyError, TypeError or ValueError where the parts are none."""
+    if colour is not None:
+        luma, cb, cr = parts
+        return Planes(luma, cb, cr, Colour(float(colour["red"]), float(colour["blue"]), colour["full"] is True))
+    (image,) = parts
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"a picture of {image.shape}")
+    return image

@@ -41,7 +41,7 @@ class RepeatedSource:
         if self._last_index >= 0:
             self._step_ns = stream_ns - self._last_ns
         self._last_index, self._last_ns = index, stream_ns
-        return Picture(index, stream_ns, picture.to_bgr, picture.to_small)
+        return Picture(index, stream_ns, picture.to_pixels, picture.to_small)
 
     def close(self) -> None:
         """Close the source."""

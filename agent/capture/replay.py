@@ -39,7 +39,7 @@ def _frames(camera: CameraConfig, clock: Clock, decoders: Decoders | None) -> Ge
         while (picture := source.read(not_before_ns)) is not None:
             captured = playback.place(picture.stream_ns, start)
             if sampler.wants(captured.monotonic_ns):
-                yield Frame(camera.name, picture.index, captured, picture.to_bgr())
+                yield Frame(camera.name, picture.index, captured, picture.to_pixels())
             not_before_ns = on_stream(sampler.not_before_ns, captured, picture.stream_ns)
     finally:
         source.close()

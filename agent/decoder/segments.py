@@ -1,14 +1,18 @@
 """Pieces of shared memory in which pictures go from the decoder to the agent."""
 
+import math
 import mmap
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from agent.types import Image
+Bytes = NDArray[np.uint8]
+"""Of any shape."""
 
 _MOST_KEPT = 8  # a slot, an analysis, a page and a gate hold one each
 
@@ -26,15 +30,18 @@ class Segments:
         """Take back pieces that the agent does not read any more."""
         self._free += [number for number in numbers if number in self._maps]
 
-    def write(self, image: Image) -> tuple[dict[str, Any], int | None]:
-        """Copy a picture, (H, W, 3) or turned, into a piece.
+    def write(self, parts: Sequence[Bytes]) -> tuple[dict[str, Any], int | None]:
+        """Copy the parts of a picture, in any layout, into a piece, one after another.
 
         Returns:
             What the agent must know of it, and the descriptor of the piece where it is new, to be sent and closed.
         """
-        number, descriptor = self._piece(image.nbytes)
-        np.copyto(np.frombuffer(self._maps[number], np.uint8, image.size).reshape(image.shape), image)
-        return {"segment": number, "shape": image.shape, "kept": list(self._maps)}, descriptor
+        number, descriptor = self._piece(sum(part.size for part in parts))
+        begin = 0
+        for part in parts:
+            np.copyto(np.frombuffer(self._maps[number], np.uint8, part.size, begin).reshape(part.shape), part)
+            begin += part.size
+        return {"segment": number, "shapes": [part.shape for part in parts], "kept": list(self._maps)}, descriptor
 
     def close(self) -> None:
         """Let go of all pieces; those that the agent still reads live on with it."""
@@ -56,12 +63,12 @@ class Segments:
 
 
 class _Lease:
-    """An image in a piece. numpy keeps it for as long as any view of the image lives; then the piece is free."""
+    """A piece that is read. numpy keeps it for as long as any view of it lives; then the piece is free."""
 
-    def __init__(self, piece: Image, shape: tuple[int, ...], number: int, freed: deque[int]) -> None:
+    def __init__(self, piece: Bytes, number: int, freed: deque[int]) -> None:
         self._piece, self._number, self._freed = piece, number, freed
         address = piece.__array_interface__["data"][0]
-        self.__array_interface__ = {"shape": shape, "typestr": "|u1", "data": (address, True), "version": 3}
+        self.__array_interface__ = {"shape": piece.shape, "typestr": "|u1", "data": (address, True), "version": 3}
 
     def __del__(self) -> None:
         self._freed.append(self._number)
@@ -72,26 +79,30 @@ class MappedSegments:
 
     def __init__(self) -> None:
         """Start with none."""
-        self._pieces: dict[int, Image] = {}
+        self._pieces: dict[int, Bytes] = {}
         self._freed: deque[int] = deque()
 
     def freed(self) -> list[int]:
         """Return, once, the pieces of images that nobody holds any more."""
         return [self._freed.popleft() for _ in range(len(self._freed))]
 
-    def image(self, message: dict[str, Any], descriptor: int | None) -> Image:
-        """Return the image of which the decoder told. It cannot be written to.
+    def parts(self, message: dict[str, Any], descriptor: int | None) -> list[Bytes]:
+        """Return the parts of the picture of which the decoder told. They cannot be written to.
 
         Raises:
             ValueError: The message does not fit its piece.
             OSError: The piece cannot be mapped.
         """
-        number, shape = int(message["segment"]), tuple(int(side) for side in message["shape"])
+        number = int(message["segment"])
+        shapes = [tuple(int(side) for side in shape) for shape in message["shapes"]]
         if descriptor is not None:
             self._pieces[number] = np.frombuffer(mmap.mmap(descriptor, 0, prot=mmap.PROT_READ), np.uint8)
         kept = set(message["kept"])
         self._pieces = {known: piece for known, piece in self._pieces.items() if known in kept}
         piece = self._pieces.get(number)
-        if piece is None or len(shape) != 3 or shape[2] != 3 or min(shape) < 1 or np.prod(shape) > piece.size:
+        sizes = [math.prod(shape) for shape in shapes]
+        if piece is None or min(sides for shape in shapes for sides in shape) < 1 or sum(sizes) > piece.size:
             raise ValueError("a picture that does not fit its memory")
-        return np.asarray(_Lease(piece, shape, number, self._freed))
+        leased = np.asarray(_Lease(piece, number, self._freed))
+        ends = accumulate(sizes)
+        return [leased[end - size : end].reshape(shape) for shape, size, end in zip(shapes, sizes, ends, strict=True)]

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 from agent.errors import RetryableError
-from agent.types import CameraState, Image, Small
+from agent.planes import Pixels
+from agent.types import CameraState, Small
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -13,13 +14,14 @@ class Picture:
     """One picture of a stream, not yet converted: most pictures of a fast camera are never wanted.
 
     ``index`` counts the pictures of the stream since it was opened, from 0. ``stream_ns`` is the stream's own time
-    of it, from any origin; None where the stream has none that can be trusted. ``to_bgr`` converts, at most once.
-    ``to_small`` gives its small luma, much cheaper. Call both before the next ``read``. Both may raise SourceError.
+    of it, from any origin; None where the stream has none that can be trusted. ``to_pixels`` fetches it, at most
+    once; ``to_small`` gives its small luma, much cheaper. Call both before the next ``read``. Both may raise
+    SourceError.
     """
 
     index: int
     stream_ns: int | None
-    to_bgr: Callable[[], Image]
+    to_pixels: Callable[[], Pixels]
     to_small: Callable[[], Small]
 
 

@@ -17,7 +17,8 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -31,6 +32,7 @@ from agent.decoder.source import (
     UnreachableError,
     UnsupportedError,
 )
+from agent.planes import Colour, Pixels, Plane, Planes
 from agent.small import small_size
 from agent.types import Image, Small
 
@@ -50,6 +52,17 @@ _DEFAULT_STEP_NS = 40_000_000
 _LONGEST_STEP_NS = 60_000_000_000  # a longer step between two frames is a jump of the time stamps, not a pause
 _TIMELESS_FORMATS = {"mpjpeg", "mjpeg", "jpeg_pipe", "h264", "hevc"}  # their time stamps are made up by FFmpeg
 _TEXT_ART = {"ansi", "bintext", "idf", "xbin"}  # FFmpeg would play any text file
+_PLANAR = {f"yuv{full}{kind}p" for full in ("", "j") for kind in (420, 422, 444)}  # 8 bits a sample
+_BT601 = (0.299, 0.114)
+_SHARES = {  # of red and blue in the luma, by AVColorSpace; what says nothing is taken for BT.601, as FFmpeg does
+    1: (0.2126, 0.0722),  # BT.709
+    2: _BT601,
+    4: (0.3, 0.11),  # FCC
+    5: _BT601,
+    6: _BT601,
+    7: (0.212, 0.087),  # SMPTE 240M
+    9: (0.2627, 0.0593),  # BT.2020
+}
 _PORTS = {"rtsp": 554, "rtsps": 322, "http": 80, "https": 443}
 _GONE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOENT, errno.ENODEV, errno.ENXIO}
 
@@ -131,7 +144,7 @@ class VideoSource:
             index, self._index = self._index, self._index + 1
             before_ns, self._last_ns = self._last_ns, self._stream_ns(frame)
             if not _is_between(before_ns, self._last_ns, not_before_ns) or self._waited_s(started_ns) > _LONGEST_SKIP_S:
-                return Picture(index, self._last_ns, partial(self._to_bgr, frame), partial(self._to_small, frame))
+                return Picture(index, self._last_ns, partial(self._to_pixels, frame), partial(self._to_small, frame))
         return None
 
     def close(self) -> None:
@@ -222,6 +235,15 @@ class VideoSource:
         if self._recorded:
             return self._times.place(stamp)
         return None if self._timeless else stamp
+
+    def _to_pixels(self, frame: VideoFrame) -> Pixels:
+        """Return a picture as it was coded where that is what nearly all cameras do, else as BGR."""
+        shares = _SHARES.get(frame.colorspace)
+        if frame.format.name not in _PLANAR or shares is None or frame.rotation:
+            return self._to_bgr(frame)
+        full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        luma, cb, cr = (_plane(each) for each in frame.planes)
+        return Planes(luma, cb, cr, Colour(*shares, full=full))
 
     def _to_bgr(self, frame: VideoFrame) -> Image:
         reformat = partial(self._reformatter.reformat, format="bgr24", interpolation=Interpolation.FAST_BILINEAR)
@@ -314,6 +336,11 @@ class _RecordedTimes:
         self._time_ns = 0 if self._time_ns is None else self._time_ns + step_ns
         self._last_stamp = stamp_ns
         return self._time_ns
+
+
+def _plane(plane: VideoPlane) -> Plane:
+    """Return a plane where it lies; its rows may be padded."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
 
 
 def _one_line(error: FFmpegError) -> str:

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from agent.decoder.segments import Segments
 from agent.decoder.source import Picture, SourceError
 from agent.decoder.video import VideoSource
 from agent.decoder.wire import BEAT, Packet, receive, send
+from agent.planes import Planes
 
 _BEAT_S = 0.5
 _FIRST_TO_GO = "500"  # of 1000: when memory is short, decoders can be started again
@@ -126,8 +128,12 @@ class _Session:
 
     def _image(self, _asked: dict[str, Any]) -> tuple[dict[str, Any], bytes, int | None]:
         assert self._picture is not None
-        message, descriptor = self._segments.write(self._picture.to_bgr())
-        return message, b"", descriptor
+        pixels = self._picture.to_pixels()
+        if not isinstance(pixels, Planes):
+            message, descriptor = self._segments.write([pixels])
+            return message, b"", descriptor
+        message, descriptor = self._segments.write(pixels.planes)
+        return {**message, "colour": asdict(pixels.colour)}, b"", descriptor
 
 
 _WORK: dict[str, Callable[[_Session, dict[str, Any]], tuple[dict[str, Any], bytes, int | None]]] = {

@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 
 from agent.detection.detector import Detector
-from agent.types import Detections, Frame, Image
+from agent.planes import Pixels
+from agent.types import Detections, Frame
 
 
 def look_ahead(detectors: Sequence[Detector], frames: Iterable[Frame]) -> Generator[tuple[Frame, Detections]]:
@@ -23,10 +24,10 @@ def look_ahead(detectors: Sequence[Detector], frames: Iterable[Frame]) -> Genera
     for detector in detectors:
         free.put(detector)
 
-    def look(image: Image) -> Detections:
+    def look(pixels: Pixels) -> Detections:
         detector = free.get_nowait()  # there are as many as threads
         try:
-            return detector.detect(image)
+            return detector.detect(pixels)
         finally:
             free.put(detector)
 
@@ -35,7 +36,7 @@ def look_ahead(detectors: Sequence[Detector], frames: Iterable[Frame]) -> Genera
         looks: deque[Future[Detections]] = deque()
         for frame in frames:
             taken.append(frame)
-            looks.append(pool.submit(look, frame.image))
+            looks.append(pool.submit(look, frame.pixels))
             if len(taken) > len(detectors):
                 yield taken.popleft(), looks.popleft().result()
         while taken:

@@ -13,7 +13,8 @@ from agent.detection.model import ModelInfo
 from agent.detection.model_file import KIND_NAMES, ModelFile, read_model_file
 from agent.detection.telemetry import forbid_telemetry
 from agent.errors import FatalError
-from agent.types import Detections, Image
+from agent.planes import Pixels
+from agent.types import Detections
 
 Backend = Literal["auto", "openvino", "onnxruntime", "ultralytics"]
 
@@ -28,17 +29,17 @@ class Detector(Protocol):
         """What runs."""
         ...
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, pixels: Pixels) -> Detections:
         """Find objects in a frame.
 
         Args:
-            image: (H, W, 3) uint8, BGR, of any size; it is only read.
+            pixels: (H, W, 3) uint8 BGR, or planes, of any size; only read.
 
         Returns:
             Boxes in pixels of the frame, clipped to it, best score first. The arrays belong to the caller.
 
         Raises:
-            ValueError: Not such an image, or the detector is closed.
+            ValueError: No such picture, or the detector is closed.
             FatalError: The model found a class that it does not name.
         """
         ...

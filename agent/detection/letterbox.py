@@ -10,21 +10,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.types import Boxes, Image
+from agent.planes import Pixels, Planes
+from agent.types import Boxes
 
 _GREY = 114
 """Value of the border, as in training."""
 
 
-def check_image(image: Image) -> tuple[int, int]:
+def check_picture(pixels: Pixels) -> tuple[int, int]:
     """Return height and width of a frame.
 
     Raises:
-        ValueError: It is not a (H, W, 3) uint8 image with at least one pixel.
+        ValueError: It is neither planes nor a (H, W, 3) uint8 image with at least one pixel.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
-        raise ValueError(f"expected a (H, W, 3) uint8 BGR image, found {image.shape} {image.dtype}")
-    return image.shape[0], image.shape[1]
+    if not isinstance(pixels, Planes) and (
+        pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8 or pixels.size == 0
+    ):
+        raise ValueError(f"expected a (H, W, 3) uint8 BGR image, found {pixels.shape} {pixels.dtype}")
+    return pixels.shape[0], pixels.shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +75,22 @@ class Letterbox:
         """(1, height, width, 3) uint8, BGR. Always the same memory, so that a runtime can keep looking at it."""
         self._placement: Placement | None = None
 
-    def fill(self, image: Image) -> Placement:
+    def fill(self, pixels: Pixels) -> Placement:
         """Draw a frame into the canvas.
 
         Raises:
-            ValueError: It is not a (H, W, 3) uint8 image with at least one pixel.
+            ValueError: It is neither planes nor a (H, W, 3) uint8 image with at least one pixel.
         """
-        placement = self._place(*check_image(image))
+        placement = self._place(*check_picture(pixels))
         rows = slice(placement.top, placement.top + placement.height)
         columns = slice(placement.left, placement.left + placement.width)
         target = self.canvas[0, rows, columns]
-        if image.shape == target.shape:
-            np.copyto(target, image)
+        if isinstance(pixels, Planes):
+            pixels.draw(target)
+        elif pixels.shape == target.shape:
+            np.copyto(target, pixels)
         else:
-            cv2.resize(image, (placement.width, placement.height), dst=target, interpolation=cv2.INTER_LINEAR)
+            cv2.resize(pixels, (placement.width, placement.height), dst=target, interpolation=cv2.INTER_LINEAR)
         return placement
 
     def _place(self, height: int, width: int) -> Placement:

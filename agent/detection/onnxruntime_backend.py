@@ -14,7 +14,8 @@ from agent.detection.letterbox import Letterbox
 from agent.detection.model import Metadata, ModelInfo, Shape, describe, input_size, read_metadata
 from agent.detection.model_file import ModelFile, loading
 from agent.errors import FatalError
-from agent.types import Detections, Image
+from agent.planes import Pixels
+from agent.types import Detections
 
 BACKEND = "onnxruntime"
 
@@ -74,11 +75,11 @@ class OnnxRuntimeDetector:
         other._blob = np.zeros_like(self._blob)  # noqa: SLF001
         return other
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, pixels: Pixels) -> Detections:
         """Find objects in a frame; see ``Detector.detect``."""
         if self._session is None:
             raise ValueError("the detector is closed")
-        placement = self._letterbox.fill(image)
+        placement = self._letterbox.fill(pixels)
         _to_planes(self._letterbox.canvas[0], self._blob[0])
         (output,) = self._session.run(None, {self._input_name: self._blob})
         return decode(output, self._info, self._thresholds, placement)

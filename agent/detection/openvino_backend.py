@@ -11,7 +11,8 @@ from agent.detection.heads import Thresholds, decode
 from agent.detection.letterbox import Letterbox
 from agent.detection.model import Metadata, ModelInfo, Shape, describe, input_size, read_metadata
 from agent.detection.model_file import ModelFile, loading
-from agent.types import Detections, Image
+from agent.planes import Pixels
+from agent.types import Detections
 
 BACKEND = "openvino"
 
@@ -55,11 +56,11 @@ class OpenVinoDetector:
         other._letterbox, other._request = _ready(self._request.get_compiled_model(), size)  # noqa: SLF001  one of us
         return other
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, pixels: Pixels) -> Detections:
         """Find objects in a frame; see ``Detector.detect``."""
         if self._request is None:
             raise ValueError("the detector is closed")
-        placement = self._letterbox.fill(image)
+        placement = self._letterbox.fill(pixels)
         self._request.infer()
         return decode(self._request.get_output_tensor().data, self._info, self._thresholds, placement)
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.detection.letterbox import check_image
+from agent.detection.letterbox import check_picture
 from agent.detection.model import ModelInfo
-from agent.types import Detections, Image
+from agent.planes import Pixels
+from agent.types import Detections
 
 if TYPE_CHECKING:
     from agent.detection.detector import Detector  # which opens the bundled model as one of these
@@ -51,14 +52,14 @@ class ShapedDetector:
         """What runs; the input is that of the first shape."""
         return self._info
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, pixels: Pixels) -> Detections:
         """Find objects in a frame; see ``Detector.detect``."""
         if not self._opened:
             raise ValueError("the detector is closed")
-        shape = best_shape(self._shapes, *check_image(image))
+        shape = best_shape(self._shapes, *check_picture(pixels))
         if shape not in self._opened:
             self._opened[shape] = self._open_one(shape.path)
-        return self._opened[shape].detect(image)
+        return self._opened[shape].detect(pixels)
 
     def close(self) -> None:
         """Release what is open. Closing twice is fine."""

@@ -6,9 +6,10 @@ The idea is that of SAHI (Akyon et al., Slicing Aided Hyper Inference, ICIP 2022
 from dataclasses import dataclass
 
 from agent.detection.detector import Detector
-from agent.detection.letterbox import check_image
+from agent.detection.letterbox import check_picture
 from agent.detection.model import ModelInfo
 from agent.detection.seams import Tile, join_tiles
+from agent.planes import Pixels, bgr_of
 from agent.types import Detections, Image
 
 _OVERLAP = 0.2  # of a tile: an object smaller than this is whole in some tile
@@ -66,13 +67,14 @@ class TiledDetector:
         """How many tiles the last frame had, each of which costs as much as a frame; 0 before the first."""
         return self._looks
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, pixels: Pixels) -> Detections:
         """Find objects in a frame; see ``Detector.detect``."""
-        height, width = check_image(image)
+        height, width = check_picture(pixels)
         tiles = self._tiling.cut(height, width, input_height=self.info.input_height, input_width=self.info.input_width)
         self._looks = len(tiles)
         if len(tiles) == 1:
-            return self._detector.detect(image)
+            return self._detector.detect(pixels)
+        image = bgr_of(pixels)
         found = [self._look(image, tile) for tile in tiles]
         return join_tiles(found, tiles, height=height, width=width)
 

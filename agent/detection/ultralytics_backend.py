@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from agent.detection.heads import Thresholds, sound
-from agent.detection.letterbox import check_image
+from agent.detection.letterbox import check_picture
 from agent.detection.model import DEFAULT_NMS_IOU, ModelInfo
 from agent.detection.model_file import ModelFile, loading
 from agent.detection.toolchain import load_yolo
 from agent.errors import FatalError
+from agent.planes import Pixels, bgr_of
 from agent.types import Detections, Image
 
 BACKEND = "ultralytics"
@@ -54,12 +55,12 @@ class UltralyticsDetector:
         """What runs."""
         return self._info
 
-    def detect(self, image: Image) -> Detections:
+    def detect(self, pixels: Pixels) -> Detections:
         """Find objects in a frame; see ``Detector.detect``."""
         if self._yolo is None:
             raise ValueError("the detector is closed")
-        height, width = check_image(image)
-        (found,) = self._yolo.predict(_thick_enough(image, self._info), **self._options)
+        height, width = check_picture(pixels)
+        (found,) = self._yolo.predict(_thick_enough(bgr_of(pixels), self._info), **self._options)
         boxes, scores, class_ids = (
             values.numpy() for values in (found.boxes.xyxy, found.boxes.conf, found.boxes.cls.long())
         )

@@ -89,7 +89,7 @@ def _look(camera: CameraConfig) -> dict[str, Any]:
         first_s = time.monotonic() - started
         if first is None:
             return {"error": f"{public_address(camera.watched)}: holds no frame", "state": "ended"}
-        height, width = first.to_bgr().shape[:2]
+        height, width = first.to_pixels().shape[:2]
         times_ns = [first.stream_ns if first.stream_ns is not None else time.monotonic_ns()]
         while len(times_ns) < _MOST_FRAMES and time.monotonic() - started - first_s < _LOOK_S:
             picture = source.read()

@@ -8,6 +8,7 @@ from agent.clock import Clock
 from agent.config import CameraConfig
 from agent.detection.folder import list_images, read_image
 from agent.errors import FatalError, RejectedError
+from agent.planes import bgr_of
 from agent.types import Image
 
 MOST = 160  # frames: 200 MB at 640 x 640
@@ -60,7 +61,7 @@ def _frames_of_camera(camera: CameraConfig, most: int, clock: Clock) -> list[Ima
                 break
             at_ns = picture.stream_ns if picture.stream_ns is not None else clock.now().monotonic_ns
             if at_ns >= wanted_ns:
-                frames.append(picture.to_bgr())
+                frames.append(bgr_of(picture.to_pixels()))
                 wanted_ns = at_ns + round(_EVERY_S * 1e9)
     except SourceError:
         return frames  # what came before is as good

@@ -20,7 +20,7 @@ LANES = np.arange(80, HEIGHT - 60, 130)
 def frame_at(seconds: float, *, image: np.ndarray = PICTURE, boot: int = 1) -> Frame:
     """A frame whose picture does not matter."""
     at = Instant(utc_ns=1_700_000_000_000_000_000, monotonic_ns=round(seconds * 1e9), boot=boot)
-    return Frame(camera="gate", index=round(seconds * 1000), captured=at, image=image)
+    return Frame(camera="gate", index=round(seconds * 1000), captured=at, pixels=image)
 
 
 @dataclass(frozen=True)

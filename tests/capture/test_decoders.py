@@ -5,8 +5,10 @@ import gc
 import os
 import random
 import signal
+import socket
 import threading
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from agent.capture import Decoders, SourceError, create_source, replay
 from agent.clock import ManualClock
 from agent.config import CameraConfig
 from agent.decoder.segments import MappedSegments, Segments
+from agent.planes import Pixels, bgr_of
 from agent.types import CameraState
 from tests.capture.cameras import RtspServer, Watched, Watcher, make_video, number_of
 from tests.waiting import eventually
@@ -72,8 +75,8 @@ def test_memory_is_used_again() -> None:
 
     def passed(grey: int) -> np.ndarray:
         written.release(read.freed())
-        message, descriptor = written.write(np.full((40, 60, 3), grey, np.uint8))
-        image = read.image(message, descriptor)
+        message, descriptor = written.write([np.full((40, 60, 3), grey, np.uint8)])
+        (image,) = read.parts(message, descriptor)
         if descriptor is not None:
             os.close(descriptor)
         return image
@@ -176,16 +179,30 @@ def outcome(path: Path, decoders: Decoders) -> int | SourceError:
         return error
 
 
+@dataclass(frozen=True)
+class Shown:
+    """An answer with a picture's memory beside it."""
+
+    size: int
+    shapes: str
+    colour: str = "null"
+
+    def send(self, connection: socket.socket) -> None:
+        message = f'{{"segment":1,"shapes":{self.shapes},"colour":{self.colour},"kept":[1]}}\n'
+        memory = os.memfd_create("picture")
+        os.ftruncate(memory, self.size)
+        socket.send_fds(connection, [message.encode()], [memory])
+        os.close(memory)
+
+
 class Talker:
     """Stands for a decoder process that was broken into: it answers what a test wants."""
 
-    def __init__(self, answers: list[bytes]) -> None:
+    def __init__(self, answers: list[bytes | Shown]) -> None:
         self._answers = answers
         self.lives, self.silent, self.pid = True, False, 0
 
     def connect(self, camera: str):
-        import socket
-
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         threading.Thread(target=self._talk, args=(theirs,), daemon=True).start()
         return ours
@@ -194,7 +211,10 @@ class Talker:
         with connection:
             for answer in self._answers:
                 connection.recv(1 << 16)
-                connection.send(answer)
+                if isinstance(answer, Shown):
+                    answer.send(connection)
+                else:
+                    connection.send(answer)
 
     def has_ended(self) -> bool:
         return False
@@ -205,8 +225,10 @@ class Talker:
     finish = end
 
 
+BT601 = '{"red":0.299,"blue":0.114,"full":false}'
 OPENED = b'{"recorded":true}\n'
-READ = b'{"index":0,"stream_ns":0,"small":[4,4]}\n' + bytes(16)
+READ = b'{"index":0,"stream_ns":0}\n'
+SMALL = b'{"small":[4,4]}\n' + bytes(16)
 
 
 @pytest.mark.parametrize(
@@ -218,26 +240,49 @@ READ = b'{"index":0,"stream_ns":0,"small":[4,4]}\n' + bytes(16)
         [b'{"error":"SystemExit","reason":"x"}\n'],
         [OPENED, b"{}\n"],
         [OPENED, b'{"index":"0","stream_ns":0}\n'],
-        [OPENED, b'{"index":0,"stream_ns":0,"small":[9,9]}\nabc'],
-        [OPENED, b'{"index":0,"stream_ns":0,"small":"no"}\n'],
-        [OPENED, READ, b'{"segment":1,"shape":[9,9,3],"kept":[1]}\n'],
-        [OPENED, READ, b'{"segment":1}\n'],
+        [OPENED, READ, b'{"small":[9,9]}\nabc'],
+        [OPENED, READ, b'{"small":"no"}\n'],
+        [OPENED, READ, SMALL, b'{"segment":1,"shapes":[[9,9,3]],"kept":[1]}\n'],
+        [OPENED, READ, SMALL, b'{"segment":1}\n'],
+        [OPENED, READ, SMALL, Shown(81, "[[9,9]]")],
+        [OPENED, READ, SMALL, Shown(244, "[[9,9,3],[1,1,1]]")],
+        [OPENED, READ, SMALL, Shown(243, "[]")],
+        [OPENED, READ, SMALL, Shown(243, "[[9,9,4]]")],
+        [OPENED, READ, SMALL, Shown(242, "[[9,9,3]]")],
+        [OPENED, READ, SMALL, Shown(243, "[[-9,-9,3]]")],
+        [OPENED, READ, SMALL, Shown(162, "[[9,9],[9,9]]", BT601)],
+        [OPENED, READ, SMALL, Shown(243, "[[9,9],[9,9],[5,5]]", BT601)],
+        [OPENED, READ, SMALL, Shown(242, "[[9,9],[9,9],[9,9]]", BT601)],
+        [OPENED, READ, SMALL, Shown(243, "[[9,9],[9,9],[9,9]]", '{"red":2,"blue":0.1,"full":false}')],
+        [OPENED, READ, SMALL, Shown(243, "[[9,9],[9,9],[9,9]]", "[1]")],
     ],
 )
-def test_a_decoder_that_speaks_nonsense(video: Path, decoders: Decoders, answers: list[bytes]) -> None:
+def test_a_decoder_that_speaks_nonsense(video: Path, decoders: Decoders, answers: list[bytes | Shown]) -> None:
     """Whatever a decoder answers, the agent's side raises one error that names the source."""
+    with pytest.raises(SourceError, match=str(video)):
+        answered(video, decoders, answers)
+
+
+def answered(video: Path, decoders: Decoders, answers: list[bytes | Shown]) -> Pixels:
+    """Return the picture that a decoder's answers make."""
     decoders._shared = Talker(answers)
     source = create_source(CameraConfig(name="cam", source=str(video)), decoders)
-
-    def play() -> None:
+    try:
         source.open()
         picture = source.read()
-        picture.to_small()
-        picture.to_bgr()
+        assert picture.to_small().shape == (4, 4)
+        return picture.to_pixels()
+    finally:
+        source.close()
 
-    with pytest.raises(SourceError, match=str(video)):
-        play()
-    source.close()
+
+@pytest.mark.parametrize("shown", [Shown(243, "[[9,9,3]]"), Shown(131, "[[9,9],[5,5],[5,5]]", BT601)])
+def test_a_decoder_that_makes_sense(video: Path, decoders: Decoders, shown: Shown) -> None:
+    """The same answers without a flaw are a picture, as BGR and in planes; memory that is larger does no harm."""
+    for _ in range(2):
+        pixels = answered(video, decoders, [OPENED, READ, SMALL, shown])
+        assert bgr_of(pixels).shape == pixels.shape == (9, 9, 3)
+        shown = replace(shown, size=shown.size + 7)
 
 
 def test_a_thread_that_hangs(rtsp: RtspServer, watch: Watcher, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from agent.capture import create_source
 from agent.config import CameraConfig, public_address
+from agent.planes import bgr_of
 from tests.capture.cameras import make_video
 
 
@@ -38,7 +39,7 @@ def test_contract(source_settings: dict[str, object]) -> None:
         for index in range(5):
             picture = source.read()
             assert picture.index == index
-            pictures.append((picture.stream_ns, picture.to_bgr()))
+            pictures.append((picture.stream_ns, bgr_of(picture.to_pixels())))
         times = [time_ns for time_ns, _ in pictures]
         assert times[0] == 0
         assert times == sorted(set(times))
@@ -86,7 +87,7 @@ def test_a_small_picture_is_the_same_asked_for_or_sent_along(tmp_path: Path) -> 
         pictures = []
         for index in range(6):
             picture = source.read()
-            picture.to_bgr()
+            picture.to_pixels()
             pictures.append(picture.to_small() if index >= first else None)
         source.close()
         smalls.append(pictures)

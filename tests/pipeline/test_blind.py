@@ -50,5 +50,5 @@ def test_a_blind_camera_costs_no_detector():
     pipeline = CameraPipeline.for_camera("cam", detector, confidence=0.25, fps=2, sight=sight)
     for index in range(20):
         pipeline.step(frame(index, dark=True))
-    bad = replace(frame(20, dark=True), image=np.full((48, 64, 3), 255, np.uint8))
+    bad = replace(frame(20, dark=True), pixels=np.full((48, 64, 3), 255, np.uint8))
     assert len(pipeline.step(bad).detections) == 0

@@ -38,7 +38,7 @@ class FruitSize:
 
     def observe(self, frame: Frame, tracks: Tracks, *, observed_ns: int) -> Findings:  # noqa: ARG002  (part of Analysis)
         """Measure the fruit in full view, and tell those that are done."""
-        height, width = frame.image.shape[:2]
+        height, width = frame.size
         wanted = self._sightings.look(tracks.track_ids, tracks.class_ids, frame.captured)
         sizes = diameters(tracks.boxes)
         for index in np.flatnonzero(wanted & inside(tracks.boxes, width=width, height=height)).tolist():

@@ -78,7 +78,8 @@ class RowCount:
         shift = self._motion.moved(frame.image, sure)
         ended = self.finish(frame.captured) if shift.cut else Findings()
         self._left, self._top = self._left - shift.right_px, self._top - shift.down_px
-        view = View(self._left, self._top, frame.image.shape[1], frame.image.shape[0])
+        height, width = frame.size
+        view = View(self._left, self._top, width, height)
         self._ledger.see(detections, view)
         fruit = self._ledger.fruit
         gone_by = [one for one in fruit if view.distance(one.box[0], one.box[2]) > 0]
