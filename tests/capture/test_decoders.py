@@ -8,17 +8,19 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from agent.capture import Decoders, SourceError, create_source, replay
+from agent.capture import Decoders, SourceError, create_source, remote, replay
 from agent.clock import ManualClock
 from agent.config import CameraConfig
 from agent.decoder.segments import MappedSegments, Segments
-from agent.planes import Pixels, bgr_of
+from agent.decoder.wire import send
+from agent.planes import Pixels, Planes, bgr_of
 from agent.types import CameraState
 from tests.capture.cameras import RtspServer, Watched, Watcher, make_video, number_of
 from tests.waiting import eventually
@@ -67,6 +69,41 @@ def test_frames_are_not_copied_here(video: Path, decoders: Decoders) -> None:
         frames[0].image[0, 0] = 0
     decoders.close()
     assert [number_of(frame) for frame in frames] == list(range(45))
+
+
+@pytest.mark.parametrize(("sampling", "wanted"), [("all", 45), ("fps:5", 15), ("keyframes", 9)])
+def test_what_nobody_wants_is_never_fetched(
+    video: Path, decoders: Decoders, monkeypatch: pytest.MonkeyPatch, sampling: str, wanted: int
+) -> None:
+    """Of a recording's pictures those that the sampling leaves out are decoded at most: none of them is fetched."""
+    asked: Counter[str] = Counter()
+
+    def send_counted(connection: socket.socket, message: dict[str, object]) -> None:
+        asked[str(message["do"])] += 1
+        send(connection, message)
+
+    monkeypatch.setattr(remote, "send", send_counted)
+    frames = list(replay(CameraConfig(name="cam", source=str(video), sampling=sampling), ManualClock(), decoders))
+    assert len(frames) == asked["image"] == wanted
+    assert asked["small"] == 0
+
+
+def test_bgr_is_made_where_it_is_asked_for_and_only_there(video: Path, decoders: Decoders) -> None:
+    """A camera's frame is in planes, half the bytes of BGR; its size is known without the colours."""
+    frame = next(replay(CameraConfig(name="cam", source=str(video), sampling="all"), ManualClock(), decoders))
+    assert isinstance(frame.pixels, Planes)
+    assert sum(plane.nbytes for plane in frame.pixels.planes) == 160 * 120 * 3 // 2
+    assert frame.size == (120, 160)
+    assert frame.image is frame.image
+
+
+def test_one_thread_decodes_a_camera(tmp_path: Path, decoders: Decoders) -> None:
+    """A decoder has its main thread and one a camera: on a box of two cores FFmpeg's own would wait for each other."""
+    path = make_video(tmp_path / "large.mp4", width=1920, height=1080, frames=20)
+    frames = replay(CameraConfig(name="cam", source=str(path), sampling="all"), ManualClock(), decoders)
+    next(frames)
+    assert len(threads(decoders.processes()["*"])) == 2
+    assert len(list(frames)) == 19
 
 
 def test_memory_is_used_again() -> None:

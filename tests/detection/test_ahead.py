@@ -1,5 +1,6 @@
 """Frames that several detectors look at at a time."""
 
+import os
 import threading
 from collections.abc import Iterator
 
@@ -90,3 +91,24 @@ def test_detectors_side_by_side_see_what_one_sees(bundled_model, monkeypatch, re
         detector.close()
         with pytest.raises(ValueError, match="closed"):
             detector.detect(frames[0].image)
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2])
+def test_openvino_is_told_what_it_is_for(bundled_model, monkeypatch, at_a_time):
+    """One detector takes all threads for a frame, which is soonest done; several share them, a frame each."""
+    monkeypatch.setattr("agent.detection.detector.os.sched_getaffinity", lambda _pid: set(range(at_a_time)))
+    opened = open_detectors(bundled_model, backend="openvino")
+    runs = opened[0]._request.get_compiled_model()
+    assert len(opened) == at_a_time
+    assert runs.get_property("NUM_STREAMS") == min(at_a_time, os.cpu_count())
+    for detector in opened:
+        detector.close()
+
+
+def test_onnxruntime_waits_without_spinning(bundled_model, require_module):
+    """Between two frames of a camera its threads sleep: they take no processor time that nobody asked for."""
+    require_module("onnxruntime")
+    detector = open_detector(bundled_model, backend="onnxruntime")
+    options = detector._session.get_session_options()
+    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    detector.close()

@@ -145,6 +145,8 @@ def test_auto_goes_by_the_size():
     tiled = TiledDetector(seer, Tiling())
     tiled.detect(np.zeros((480, 640, 3), np.uint8))
     assert (tiled.looks, seer.shown) == (1, [(480, 640)])
+    tiled.detect(np.zeros((720, 1280, 3), np.uint8))
+    assert (tiled.looks, len(seer.shown)) == (2, 3)
 
 
 @pytest.mark.parametrize("text", ["", "2", "0x2", "2x9", "axb", "2x2x2", "-1x2", "AUTO"])

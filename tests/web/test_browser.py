@@ -106,6 +106,17 @@ def test_everything_is_shown(page, tab):
     assert tab.hosts == {page.url}
 
 
+def test_a_clock_that_is_not_set(page, tab):
+    """A box that does not know the time says so first, until it does; worse news come before it."""
+    tab.goto(page.url)
+    expect(tab.get_by_role("heading", level=1)).to_have_text("All is well")
+    page.status = replace(box_status(), clock_unset=True)
+    expect(tab.get_by_role("heading", level=1)).to_have_text("The clock is not set")
+    expect(tab.get_by_role("main")).to_contain_text("times are an estimate, and are put right when it is")
+    page.status = box_status()
+    expect(tab.get_by_role("heading", level=1)).to_have_text("All is well")
+
+
 def test_live_picture_moves(page, tab):
     """The picture in the page follows the frames without anybody doing anything."""
     page.show("north")
