@@ -84,7 +84,7 @@ class Cameras:
             confidence=confidence,
             fps=camera.fps,
             analyses=create_analyses(camera, names),
-            row=create_row(camera, names, confidence=confidence),
+            row=create_row(camera, names),
             finder=PlaceFinder(camera, self.places, self._feeds.get(camera.gps) if camera.gps else None),
             sight=self.sights.of(camera.name),
         )

@@ -111,7 +111,7 @@ def replay(
         confidence=confidence,
         fps=1 / interval_s,
         analyses=create_analyses(camera, names) if camera else (),
-        row=create_row(camera, names, confidence=confidence) if camera else None,
+        row=create_row(camera, names) if camera else None,
     )
     for frame, seen in look_ahead(detectors, chain(first, frames)):
         tally.add(pipeline.step(frame, seen).observation)

@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.analytics.row import PassRecord, RowCount
+from agent.analytics.row import BUNDLED, PassRecord, RowCount
 from agent.config import RowConfig
 from agent.detection import Detector, open_detector
 from agent.types import Detections, Findings, Frame, Image, Instant
-from benchmarks.row_references import CONFIDENCE, LOW, track_ids
+from benchmarks.row_references import LOW, track_ids
 
 WIDTH, HEIGHT, FPS = 1280, 720, 15
 SIDE = 640
@@ -120,10 +120,10 @@ def there(strip: Strip, corners: NDArray[np.float64]) -> int:
     return sum(times >= 3 for times in seen.values())
 
 
-def passed(detector: Detector, pictures: Iterator[Image], seen: list[Detections]) -> list[int]:
+def passed(detector: Detector, pictures: Iterator[Image], seen: list[Detections], confidence: float) -> list[int]:
     """Count what is found at each of the frame rates; keep the detections by frame in ``seen``."""
     names = detector.info.class_names
-    rows = [RowCount(RowConfig(), "strip", names, confidence=CONFIDENCE, record=PassRecord()) for _ in STEPS]
+    rows = [RowCount(RowConfig(), "strip", names, record=PassRecord(confidence=confidence)) for _ in STEPS]
     found = [0] * len(STEPS)
     at = Instant(0, 0, 1)
     for number, picture in enumerate(pictures):
@@ -156,6 +156,9 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", type=Path, default=None, help="ONNX file; default: the bundled model")
     parser.add_argument("--without", nargs="*", default=list(IN_TEST_VIDEO), help="photographs to leave out")
+    parser.add_argument(
+        "--confidence", type=float, default=BUNDLED.confidence, help=f"of a sure detection ({BUNDLED.confidence})"
+    )
     arguments = parser.parse_args()
     detector = open_detector(arguments.model, min_score=LOW)
     names, truth, found, ids = [], [], [], []
@@ -163,7 +166,7 @@ def main() -> None:
         for number, (strip, quality) in enumerate(strips(arguments.data, tuple(arguments.without))):
             corners = way(strip, np.random.default_rng(number))
             seen: list[Detections] = []
-            counts = passed(detector, filmed(strip, corners, quality, Path(folder)), seen)
+            counts = passed(detector, filmed(strip, corners, quality, Path(folder)), seen, arguments.confidence)
             names += [strip.name] * len(counts)
             truth += [there(strip, corners)] * len(counts)
             found += counts

@@ -22,7 +22,7 @@ from agent.config import RowConfig
 from agent.detection import Backend, open_detector
 from agent.types import ANY, Detections, Event, Frame, Image, Instant
 from benchmarks.requirements import Requirement
-from benchmarks.row_references import CONFIDENCE, LOW, crossings, track_ids
+from benchmarks.row_references import LOW, crossings, track_ids
 
 LEAST_COVERED = 5 / 6
 
@@ -98,7 +98,7 @@ def measure(video: Path, fps: float, backend: Backend = "auto") -> Table:
 def ours(video: Path, fps: float, found: dict[int, Detections], backend: Backend = "auto") -> list[Event]:
     """Count as the daemon does; keep the detections by frame in ``found``."""
     detector = open_detector(None, backend=backend, min_score=LOW)
-    row = RowCount(RowConfig(), "pan", detector.info.class_names, confidence=CONFIDENCE)
+    row = RowCount(RowConfig(), "pan", detector.info.class_names)
     events: list[Event] = []
     at = Instant(0, 0, 1)
     for number, time_s, picture in pictures(video, fps):

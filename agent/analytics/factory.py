@@ -51,14 +51,13 @@ def find_class_problems(camera: CameraConfig, class_names: Sequence[str]) -> lis
     return problems
 
 
-def create_row(camera: CameraConfig, class_names: Sequence[str], *, confidence: float) -> RowCount | None:
+def create_row(camera: CameraConfig, class_names: Sequence[str]) -> RowCount | None:
     """Return what counts the fruit of the row that a camera passes; None where it passes none.
 
     Args:
         camera: Its configuration.
         class_names: Of the model, by class index.
-        confidence: Score from which a detection is a sure one.
     """
     if camera.row is None:
         return None
-    return RowCount(camera.row, camera.name, class_names, confidence=confidence)
+    return RowCount(camera.row, camera.name, class_names)

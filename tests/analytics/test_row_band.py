@@ -28,8 +28,8 @@ def test_band_is_in_order(found: int, found_share: float, spread: float):
     assert 0 <= band.low <= band.count <= band.high
 
 
-@pytest.mark.parametrize(("found_share", "spread"), [(0, 1), (-0.5, 1), (0.5, -1), (float("nan"), 1)])
-def test_impossible_records_are_refused(found_share: float, spread: float):
-    """A record that finds nothing, or strays by less than nothing, cannot be used."""
+@pytest.mark.parametrize("record", [(0, 1), (-0.5, 1), (0.5, -1), (float("nan"), 1), (1, 1, 0.0), (1, 1, 1.0)])
+def test_impossible_records_are_refused(record: tuple[float, ...]):
+    """A record that finds nothing, strays by less than nothing, or is sure of all or nothing, cannot be used."""
     with pytest.raises(ValueError, match="allowed"):
-        PassRecord(found_share, spread)
+        PassRecord(*record)

@@ -75,15 +75,13 @@ def same(first, second) -> bool:
 
 def test_info_describes_the_file_and_the_runtime(detector, backend, model):
     """What a detector says of itself is what the file says of itself."""
-    # ultralytics runs weights at the size they were trained at; the export is at the size of service.
-    side = 416 if backend == "ultralytics" else 640
     info = detector.info
     assert info.path == model
     assert info.name == ("folder0" if backend == "openvino folder" else "orchard-yolo26n")
     if model.is_file():
         assert info.sha256 == hashlib.sha256(model.read_bytes()).hexdigest()
     assert info.class_names == ("apple", "cherry", "pear")
-    assert (info.input_height, info.input_width, info.stride) == (side, side, 32)
+    assert (info.input_height, info.input_width, info.stride) == (640, 640, 32)
     assert (info.head, info.backend) == ("raw", backend.removesuffix(" folder"))
     assert info.precision in {"f32", "bf16", "f16"}
 

@@ -27,17 +27,20 @@ class PassRecord:
     Of F fruit that come into the picture, on average ``found_share`` F are found, false ones among them. What is
     missed is missed in every frame, small and shaded fruit above all, so that no recapture within a pass can tell how
     much there is of it: it has to be known of the detector. From row to row the estimate strays by
-    ``sqrt(spread F)``: 1 would be chance alone, were as many fruit Poisson distributed.
+    ``sqrt(spread F)``: 1 would be chance alone, were as many fruit Poisson distributed. All of it holds for a row count
+    that takes detections from a score of ``confidence`` on for sure ones.
     """
 
     found_share: float = 1.0
     spread: float = 0.1
+    confidence: float = 0.25
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if not self.found_share > 0 or not self.spread >= 0:
+        if not self.found_share > 0 or not self.spread >= 0 or not 0 < self.confidence < 1:
             raise ValueError(
-                f"found {self.found_share} and {self.spread}; allowed: found_share above 0, spread 0 or more"
+                f"found {self.found_share}, {self.spread} and {self.confidence}; allowed: found_share above 0, "
+                "spread 0 or more, confidence between 0 and 1"
             )
 
     def band(self, found: int) -> Band:
@@ -52,5 +55,5 @@ class PassRecord:
         return Band(count, self.spread * count, max(0.0, count - half), count + half)
 
 
-BUNDLED = PassRecord(found_share=0.881, spread=0.97)
+BUNDLED = PassRecord(found_share=0.868, spread=0.91, confidence=0.15)
 """Of the bundled model, measured by ``benchmarks/row_record.py``; see DESIGN.md."""

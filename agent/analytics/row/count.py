@@ -44,7 +44,6 @@ class RowCount:
         camera: str,
         class_names: Sequence[str],
         *,
-        confidence: float = 0.25,
         record: PassRecord = BUNDLED,
     ) -> None:
         """Start before the first frame.
@@ -53,14 +52,13 @@ class RowCount:
             config: How to divide the row.
             camera: Name for the events.
             class_names: By class index.
-            confidence: Score from which a detection is a sure one.
-            record: What the detector is known to find of the fruit that it passes. ``PassRecord()`` for one of which
-                nothing is known: then ``count`` is ``found``.
+            record: What the detector is known to find of the fruit that it passes, and from which score on a detection
+                is a sure one. ``PassRecord()`` for one of which nothing is known: then ``count`` is ``found``.
         """
         self._config, self._camera, self._class_names = config, camera, tuple(class_names)
-        self._confidence, self._record = confidence, record
+        self._record = record
         self._motion, self._segments = CameraMotion(), Segments(config.piece_px)
-        self._ledger = Ledger(confidence)
+        self._ledger = Ledger(record.confidence)
         self._left = self._top = 0.0
 
     def observe(self, frame: Frame, detections: Detections) -> Findings:
@@ -74,7 +72,7 @@ class RowCount:
             ValueError: A detection has a class without a name; nothing is counted.
         """
         self._check(detections)
-        sure = detections.boxes[detections.scores >= self._confidence]
+        sure = detections.boxes[detections.scores >= self._record.confidence]
         shift = self._motion.moved(frame.image, sure)
         ended = self.finish(frame.captured) if shift.cut else Findings()
         self._left, self._top = self._left - shift.right_px, self._top - shift.down_px
@@ -97,7 +95,7 @@ class RowCount:
         """Count what is in the picture, report the segments that are still open, and begin another row."""
         measures = self._count(self._ledger.fruit)
         told = self._reports(self._segments.end(), at)
-        self._ledger = Ledger(self._confidence)
+        self._ledger = Ledger(self._record.confidence)
         self._left = self._top = 0.0
         return Findings(measures=measures + told.measures, events=told.events)
 
