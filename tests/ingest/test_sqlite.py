@@ -14,8 +14,8 @@ def test_who_opens_a_new_file_waits_for_who_makes_it(tmp_path: Path, lock: str):
     """A file that another worker just writes to is turned to WAL when that is done. SQLite by itself fails at once."""
     path = tmp_path / "cloud.db"
     with sqlite3.connect(path, isolation_level=None, check_same_thread=False) as other:
-        other.execute(lock)
         other.execute("CREATE TABLE made (x)")
+        other.execute(lock)
         threading.Timer(0.3, other.execute, ["COMMIT"]).start()
         engine = open_sqlite(path, write=True)
         with engine.begin() as connection:
